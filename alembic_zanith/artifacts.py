@@ -1,0 +1,305 @@
+"""The artifacts of one database: rows of `_zanith_migration_artifacts` as values."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, insert, select, text, update
+from sqlalchemy.schema import CreateColumn
+
+from .errors import AmbiguousTargetError, UnknownObjectError, did_you_mean
+from .identifiers import QualifiedName, display_name, quote, split_target
+from .models import ArtifactKind, ArtifactStatus, Base, MigrationArtifact
+from .sql import run, scalar
+from .workspace import Workspace
+
+_LOCK_KEY = 0x7A616E697468
+"""Advisory lock under which the bookkeeping tables are created: the bytes of "zanith"."""
+
+_ROWS: Table = MigrationArtifact.__table__  # type: ignore[assignment]  # declared as FromClause
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What one reversible operation parked."""
+
+    id: str
+    kind: ArtifactKind
+    status: ArtifactStatus
+    source_schema: str
+    source_table: str
+    source_column: str | None
+    parked_schema: str
+    parked_table: str
+    parked_column: str | None
+    revision: str | None
+    row_count: int | None
+    checksum: str
+    checksum_algorithm: str
+    definition: dict[str, Any]
+    recovery_sql: str
+    created_at: dt.datetime
+    expires_at: dt.datetime | None = None
+    restored_at: dt.datetime | None = None
+    restored_as: str | None = None
+    restore_report: dict[str, Any] | None = None
+
+    @property
+    def is_column(self) -> bool:
+        return self.source_column is not None
+
+    @property
+    def source_name(self) -> QualifiedName:
+        """The table it was, or whose column it was."""
+        return QualifiedName(self.source_schema, self.source_table)
+
+    @property
+    def parked_name(self) -> QualifiedName:
+        """The relation that holds the data now."""
+        return QualifiedName(self.parked_schema, self.parked_table)
+
+    @property
+    def source(self) -> str:
+        """The source as a target that can be typed: `users.legacy_uuid`, `audit.events`."""
+        parts = [self.source_table]
+        if self.source_schema != "public":
+            parts.insert(0, self.source_schema)
+        if self.source_column is not None:
+            parts.append(self.source_column)
+        return ".".join(display_name(part) for part in parts)
+
+    @property
+    def parked(self) -> str:
+        """Where the data is now, for people."""
+        name = self.parked_name.display
+        return name if self.parked_column is None else f"{name}.{display_name(self.parked_column)}"
+
+
+class ArtifactStore:
+    """Reads and writes the artifacts of the database behind a connection.
+
+    >>> store = ArtifactStore(connection, Workspace())      # doctest: +SKIP
+    >>> store.resolve("users.legacy_uuid").parked           # doctest: +SKIP
+    'public.users._zanith_dropped_legacy_uuid_a4c09f1e'
+    """
+
+    def __init__(self, connection: Connection, workspace: Workspace | None = None) -> None:
+        self.connection = connection
+        self.workspace = workspace or Workspace()
+        self._schema = self.workspace.bookkeeping_schema
+
+    @property
+    def schema(self) -> str:
+        """The schema that holds the bookkeeping tables."""
+        if self._schema is None:
+            self._schema = str(scalar(self.connection, "SELECT current_schema()::text"))
+        return self._schema
+
+    @property
+    def table(self) -> QualifiedName:
+        return QualifiedName(self.schema, MigrationArtifact.__tablename__)
+
+    def exists(self) -> bool:
+        """Tell whether anything was ever parked here: whether the bookkeeping table exists."""
+        return self._columns_present(MigrationArtifact.__tablename__) != set()
+
+    def ensure(self) -> None:
+        """Create the five tables, or add the columns that a newer version brought.
+
+        Safe when several processes do it at once: the slow path runs under a transaction-level
+        advisory lock, because `CREATE TABLE IF NOT EXISTS` alone can still fail with a unique
+        violation in the system catalogs when two sessions race.
+        """
+        if not self._missing():
+            return
+        self.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        missing = self._missing()
+        absent = [table for table, columns in missing if columns is None]
+        if absent:
+            options = {"schema_translate_map": {None: self.schema}}
+            Base.metadata.create_all(
+                self.connection.execution_options(**options), tables=absent, checkfirst=False
+            )
+        for table, columns in missing:
+            for name in columns or ():
+                clause = CreateColumn(table.c[name]).compile(dialect=self.connection.dialect)
+                qualified = QualifiedName(self.schema, table.name)
+                run(self.connection, f"ALTER TABLE {qualified} ADD COLUMN IF NOT EXISTS {clause}")
+
+    def _missing(self) -> list[tuple[Table, list[str] | None]]:
+        """Tables that are absent (None) or lack columns (their names)."""
+        found = []
+        for table in Base.metadata.sorted_tables:
+            present = self._columns_present(table.name)
+            if not present:
+                found.append((table, None))
+            elif lacking := [name for name in table.c.keys() if name not in present]:
+                found.append((table, lacking))
+        return found
+
+    def _columns_present(self, table: str) -> set[str]:
+        result = self.connection.execute(
+            text(
+                "SELECT a.attname::text FROM pg_catalog.pg_attribute a"
+                " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
+                " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = :schema AND c.relname = :table"
+                " AND a.attnum > 0 AND NOT a.attisdropped"
+            ),
+            {"schema": self.schema, "table": table},
+        )
+        return set(result.scalars())
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"schema_translate_map": {None: self.schema}}
+
+    def add(self, artifact: Artifact) -> None:
+        """Write the row of a new artifact, in the current transaction."""
+        values = {field.name: getattr(artifact, field.name) for field in fields(artifact)}
+        values["kind"], values["status"] = artifact.kind.value, artifact.status.value
+        self.connection.execute(insert(_ROWS), values, execution_options=self._options)
+
+    def all(self, statuses: Collection[ArtifactStatus] | None = None) -> list[Artifact]:
+        """Return the artifacts, newest first; none when nothing was ever parked."""
+        if not self.exists():
+            return []
+        query = select(_ROWS).order_by(_ROWS.c.created_at.desc(), _ROWS.c.id)
+        if statuses is not None:
+            query = query.where(_ROWS.c.status.in_([status.value for status in statuses]))
+        result = self.connection.execute(query, execution_options=self._options)
+        return [_artifact(row._mapping) for row in result]
+
+    def get(self, artifact_id: str) -> Artifact | None:
+        """Return the artifact with exactly this id."""
+        query = select(_ROWS).where(_ROWS.c.id == artifact_id)
+        row = self.connection.execute(query, execution_options=self._options).first()
+        return None if row is None else _artifact(row._mapping)
+
+    def lock(self, artifact_id: str) -> Artifact | None:
+        """Return the artifact with its row locked, so that two restores cannot run at once."""
+        query = select(_ROWS).where(_ROWS.c.id == artifact_id).with_for_update()
+        row = self.connection.execute(query, execution_options=self._options).first()
+        return None if row is None else _artifact(row._mapping)
+
+    def mark_restored(self, artifact_id: str, restored_as: str, report: dict[str, Any]) -> None:
+        """Note that the data is back."""
+        statement = (
+            update(_ROWS)
+            .where(_ROWS.c.id == artifact_id)
+            .values(
+                status=ArtifactStatus.RESTORED.value,
+                restored_at=text("pg_catalog.now()"),
+                restored_as=restored_as,
+                restore_report=report,
+            )
+        )
+        self.connection.execute(statement, execution_options=self._options)
+
+    def delete(self, artifact_id: str) -> None:
+        """Remove the row of an artifact."""
+        statement = delete(_ROWS).where(_ROWS.c.id == artifact_id)
+        self.connection.execute(statement, execution_options=self._options)
+
+    def resolve(
+        self,
+        target: str,
+        *,
+        kinds: Collection[ArtifactKind] | None = None,
+        statuses: Collection[ArtifactStatus] | None = None,
+    ) -> Artifact:
+        """Return the newest artifact that a target names.
+
+        `target` is an artifact id, an unambiguous prefix of one (four characters or more), or a
+        name: `table`, `schema.table`, `table.column`, `schema.table.column`.
+
+        Raises `UnknownObjectError` (with the close names) when nothing matches, and
+        `AmbiguousTargetError` when an id prefix or a name without a schema fits several sources.
+        """
+        candidates = [
+            artifact
+            for artifact in self.all(statuses)
+            if kinds is None or artifact.kind in kinds
+        ]
+        by_id = [found for found in candidates if found.id == target]
+        if not by_id and len(target) >= 4:
+            by_id = [found for found in candidates if found.id.startswith(target.lower())]
+        by_name = matching(candidates, target)
+        if by_name:
+            return self._newest(by_name, target)
+        if len(by_id) > 1:
+            listing = ", ".join(f"{found.id} ({found.source})" for found in by_id)
+            raise AmbiguousTargetError(
+                f"{target!r} fits several artifacts: {listing}. Give more of the id."
+            )
+        if by_id:
+            return by_id[0]
+        names = {name for found in candidates for name in (found.source, found.id)}
+        hint = did_you_mean(target, names)
+        if not candidates:
+            hint = " Nothing is parked in this database."
+        elif not hint:
+            hint = " `alembic zanith-recover list` shows what is there."
+        raise UnknownObjectError(f"No artifact is named {target!r}.{hint}")
+
+    def _newest(self, found: Sequence[Artifact], target: str) -> Artifact:
+        sources = {(artifact.source_name, artifact.source_column) for artifact in found}
+        if len(sources) > 1:
+            current = [a for a in found if a.source_schema == self.current_schema]
+            if len({(a.source_name, a.source_column) for a in current}) == 1:
+                return current[0]
+            options = sorted({_full(artifact) for artifact in found})
+            raise AmbiguousTargetError(
+                f"{target!r} fits several sources: {', '.join(options)}. Write the schema too."
+            )
+        return found[0]
+
+    @property
+    def current_schema(self) -> str:
+        return str(scalar(self.connection, "SELECT current_schema()::text"))
+
+
+def matching(artifacts: Collection[Artifact], target: str) -> list[Artifact]:
+    """Return those artifacts whose source is named by `target`, in the order given.
+
+    Exact spelling wins; where nothing has it, letter case is ignored, as SQL folds it.
+    """
+    parts = split_target(target)
+    for fold in (str, str.lower):
+        wanted = [fold(part) for part in parts]
+        found = [
+            artifact
+            for artifact in artifacts
+            if [fold(name) for name in _names(artifact)][-len(wanted) :] == wanted
+            and len(wanted) >= (2 if artifact.is_column else 1)
+        ]
+        if found:
+            return found
+    return []
+
+
+def _names(artifact: Artifact) -> list[str]:
+    names = [artifact.source_schema, artifact.source_table]
+    return names if artifact.source_column is None else [*names, artifact.source_column]
+
+
+def _full(artifact: Artifact) -> str:
+    return ".".join(display_name(name) for name in _names(artifact))
+
+
+def _artifact(row: Any) -> Artifact:
+    values = {field.name: row[field.name] for field in fields(Artifact)}
+    values["kind"] = ArtifactKind(values["kind"])
+    values["status"] = ArtifactStatus(values["status"])
+    return Artifact(**values)
+
+
+def full_source(artifact: Artifact) -> str:
+    """Return the source with its schema always written: `public.users.legacy_uuid`."""
+    return _full(artifact)
+
+
+__all__ = ["Artifact", "ArtifactStore", "Workspace", "full_source", "matching", "quote"]

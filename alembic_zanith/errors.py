@@ -1,0 +1,107 @@
+"""Every error that alembic-zanith raises on purpose.
+
+All of them are Alembic's own `CommandError`, so that the `alembic` command prints
+`FAILED: …` without a traceback and exits with a non-zero status. Each carries the object it
+is about; the message says the consequence first and the way on after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from alembic.util import CommandError
+
+
+class ZanithError(CommandError):
+    """Base of all errors of this package."""
+
+
+class ConfigurationError(ZanithError):
+    """A setting is unknown or has a value that is not allowed."""
+
+
+class UnsupportedDatabaseError(ZanithError):
+    """The operation was called on a database that is not PostgreSQL."""
+
+
+class OfflineModeError(ZanithError):
+    """The operation was called in `--sql` mode, which it cannot serve."""
+
+
+class TransactionRequiredError(ZanithError):
+    """The operation was called where PostgreSQL commits each statement by itself."""
+
+
+class UnknownObjectError(ZanithError):
+    """No table, column or artifact has the given name."""
+
+
+class AmbiguousTargetError(ZanithError):
+    """A target names more than one artifact."""
+
+
+class NameTakenError(ZanithError):
+    """The name to restore under is in use; live data is never overwritten."""
+
+
+class DependentObjectsError(ZanithError):
+    """Other objects need the column or table, so that a real DROP would be refused as well.
+
+    `dependents` holds one line for each of them, as PostgreSQL words it.
+    """
+
+    def __init__(self, message: str, dependents: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.dependents = tuple(dependents)
+
+
+class NotDroppableError(ZanithError):
+    """PostgreSQL would refuse the real DROP for a reason other than dependents."""
+
+
+class NoKeyError(ZanithError):
+    """A column can be archived only from a table that has a key."""
+
+
+class IntegrityError(ZanithError):
+    """What is parked is no longer what was parked."""
+
+    def __init__(self, message: str, expected: str, actual: str) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.actual = actual
+
+
+class DataMissingError(ZanithError):
+    """The parked column, table or archive no longer exists."""
+
+
+class ConstraintConflictError(ZanithError):
+    """Rows written while the object was parked make a captured constraint impossible."""
+
+    def __init__(self, message: str, constraint: str, count: int | None = None) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+        self.count = count
+
+
+class NotRestorableError(ZanithError):
+    """This kind of artifact is kept for inspection only."""
+
+
+class MissingPrivilegeError(ZanithError):
+    """The database role may not do what the operation needs."""
+
+
+def did_you_mean(name: str, known: Iterable[str], limit: int = 3) -> str:
+    """Return ` Did you mean 'a' or 'b'?` for the known names close to `name`, else nothing.
+
+    >>> did_you_mean("emial", ["email", "id"])
+    " Did you mean 'email'?"
+    """
+    lowered = {candidate.lower(): candidate for candidate in sorted(known)}
+    close = [lowered[match] for match in get_close_matches(name.lower(), lowered, limit, 0.5)]
+    if not close:
+        return ""
+    return " Did you mean " + " or ".join(repr(candidate) for candidate in close) + "?"

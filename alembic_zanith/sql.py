@@ -1,0 +1,34 @@
+"""Sending SQL that was built as text, one statement at a time and without placeholders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, text
+
+
+def run(connection: Connection, statement: str) -> CursorResult[Any]:
+    """Execute one statement exactly as written.
+
+    `no_parameters` keeps every driver from reading `%` or `:name` inside names and literals as
+    placeholders:
+    https://docs.sqlalchemy.org/en/20/core/connections.html#sqlalchemy.engine.Connection.execution_options.params.no_parameters
+    """
+    return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def run_all(connection: Connection, statements: Iterable[str]) -> None:
+    """Execute several statements in order."""
+    for statement in statements:
+        run(connection, statement)
+
+
+def scalar(connection: Connection, statement: str, **parameters: Any) -> Any:
+    """Return the first column of the first row, or None."""
+    return connection.execute(text(statement), parameters).scalar()
+
+
+def rows(connection: Connection, statement: str, **parameters: Any) -> list[Any]:
+    """Return all rows of a query with `:name` parameters."""
+    return list(connection.execute(text(statement), parameters))
