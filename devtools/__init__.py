@@ -1,0 +1,1 @@
+"""Tools for tests, demo and benchmarks; not part of the distribution."""
