@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..artifacts import Artifact
+    from alembic_zanith.artifacts import Artifact
 
 
 @dataclass(frozen=True)
