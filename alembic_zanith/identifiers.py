@@ -23,8 +23,8 @@ _ID_BYTES = 4
 def quote(name: str) -> str:
     """Quote an identifier, always, as `pg_dump --quote-all-identifiers` does.
 
-    >>> quote('my "table"')
-    '"my ""table"""'
+    >>> quote('my "own" table')
+    '"my ""own"" table"'
     """
     if "\x00" in name:
         raise ZanithError(f"{name!r} holds a NUL character, which no PostgreSQL name can have.")

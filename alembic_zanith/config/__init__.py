@@ -1,0 +1,24 @@
+"""Settings: what a project has configured, and where that is read from."""
+
+from .settings import DEFAULT_RETENTION_DAYS, SETTINGS, Setting, Settings
+from .sources import load_settings
+from .values import (
+    DropStrategy,
+    Mode,
+    StrategyOverride,
+    UnknownTables,
+    parse_retention_days,
+)
+
+__all__ = [
+    "DEFAULT_RETENTION_DAYS",
+    "SETTINGS",
+    "DropStrategy",
+    "Mode",
+    "Setting",
+    "Settings",
+    "StrategyOverride",
+    "UnknownTables",
+    "load_settings",
+    "parse_retention_days",
+]
