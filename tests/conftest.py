@@ -1,0 +1,161 @@
+"""Servers, databases and projects for the tests; options that choose how much runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import hypothesis
+import pytest
+
+from devtools.majors import SUPPORTED_MAJORS
+from devtools.postgres import LocalPostgres
+from tests.support.database import Database
+from tests.support.project import Project
+
+hypothesis.settings.register_profile(
+    "default",
+    max_examples=20,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.register_profile(
+    "thorough", parent=hypothesis.settings.get_profile("default"), max_examples=300
+)
+
+
+class MakeProject(Protocol):
+    """Build a project; `databases` are made for it when none is given."""
+
+    def __call__(
+        self,
+        template: str = "generic",
+        driver: str | None = None,
+        *,
+        name: str = "project",
+        database: Database | None = None,
+        switched_on: bool = True,
+    ) -> Project: ...
+
+
+class MakeDatabase(Protocol):
+    """Build one more empty database, dropped when the test ends."""
+
+    def __call__(self) -> Database: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("alembic-zanith")
+    group.addoption("--run-slow", action="store_true", help="run the tests marked slow as well")
+    group.addoption(
+        "--postgres-major", type=int, metavar="N", help="run everything on PostgreSQL N"
+    )
+    group.addoption(
+        "--majors",
+        action="store_true",
+        help="run the tests marked majors on every supported PostgreSQL",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--majors") and os.environ.get("TEST_POSTGRES_URL"):
+        raise pytest.UsageError(
+            "--majors starts servers of its own, but TEST_POSTGRES_URL names one. Unset it."
+        )
+    thorough = config.getoption("--run-slow")
+    hypothesis.settings.load_profile("thorough" if thorough else "default")
+    # A variable of the developer's shell must not decide what a test sees.
+    for name in [name for name in os.environ if name.startswith(("PG", "ZANITH_"))]:
+        del os.environ[name]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--run-slow"):
+        return
+    skip = pytest.mark.skip(reason="slow: runs with --run-slow")
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(skip)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marked = metafunc.definition.get_closest_marker("majors")
+    if marked and metafunc.config.getoption("--majors") and "server" in metafunc.fixturenames:
+        ids = [f"pg{major}" for major in SUPPORTED_MAJORS]
+        metafunc.parametrize("server", SUPPORTED_MAJORS, ids=ids, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[dict[int | None, LocalPostgres]]:
+    """All servers started so far by major; None is the default one."""
+    started: dict[int | None, LocalPostgres] = {}
+    yield started
+    for server in started.values():
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(
+    request: pytest.FixtureRequest, servers: dict[int | None, LocalPostgres]
+) -> LocalPostgres:
+    """The server of this test; started once and kept, whatever the order of the tests."""
+    major = getattr(request, "param", request.config.getoption("--postgres-major"))
+    if major not in servers:
+        servers[major] = LocalPostgres.start(major)
+    return servers[major]
+
+
+@pytest.fixture
+def make_database(request: pytest.FixtureRequest, server: LocalPostgres) -> Iterator[MakeDatabase]:
+    """A function that makes empty databases, dropped when the test ends."""
+    needed = request.node.get_closest_marker("min_major")
+    if needed is not None and server.major < needed.args[0]:
+        pytest.skip(f"PostgreSQL {needed.args[0]} or newer only")
+    with contextlib.ExitStack() as stack:
+
+        def make() -> Database:
+            database = Database.create(server)
+            stack.callback(database.drop)
+            return database
+
+        yield make
+
+
+@pytest.fixture
+def database(make_database: MakeDatabase) -> Database:
+    """An empty database of this test's own."""
+    return make_database()
+
+
+@pytest.fixture
+def make_project(
+    tmp_path: Path, make_database: MakeDatabase, request: pytest.FixtureRequest
+) -> MakeProject:
+    """A function that makes projects; the first database is the fixture `database`."""
+
+    def make(
+        template: str = "generic",
+        driver: str | None = None,
+        *,
+        name: str = "project",
+        database: Database | None = None,
+        switched_on: bool = True,
+    ) -> Project:
+        root = tmp_path / name
+        root.mkdir()
+        databases = {"engine1": database or request.getfixturevalue("database")}
+        if template == "multidb":
+            databases["engine2"] = make_database()
+        return Project.create(root, databases, template, driver, switched_on)
+
+    return make
+
+
+@pytest.fixture
+def project(make_project: MakeProject) -> Project:
+    """A project of Alembic's generic template on the fixture `database`."""
+    return make_project()
