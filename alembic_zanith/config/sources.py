@@ -11,10 +11,11 @@ import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alembic_zanith.errors import ConfigurationError, did_you_mean
+from alembic_zanith.errors import ConfigurationError
 
 from .settings import SETTINGS, Settings
 
@@ -100,7 +101,7 @@ def _pyproject_entries(config: Config) -> Iterator[_Entry]:
     if not isinstance(table, Mapping):
         raise ConfigurationError(f"{place} is not a table of settings.")
     for key, value in table.items():
-        yield _known(key, value, f"{place} {key}", SETTINGS, key)
+        yield _entry(key, value, f"{place} {key}")
 
 
 def _pyproject_path(config: Config) -> Path | None:
@@ -135,7 +136,7 @@ def _ini_entries(config: Config) -> Iterator[_Entry]:
             value = parser.get(INI_SECTION, key)
         except configparser.InterpolationError as error:
             raise ConfigurationError(f"{place} {key}: {error} Write %% for a plain %.") from None
-        yield _known(key, value, f"{place} {key}", SETTINGS, key)
+        yield _entry(key, value, f"{place} {key}")
 
 
 def _shared(parser: configparser.ConfigParser, key: str) -> bool:
@@ -143,12 +144,10 @@ def _shared(parser: configparser.ConfigParser, key: str) -> bool:
 
 
 def _environment_entries(environ: Mapping[str, str]) -> Iterator[_Entry]:
-    names = {ENVIRONMENT_PREFIX + key.upper(): key for key in SETTINGS}
     for name in sorted(environ):
         if name.upper().startswith(ENVIRONMENT_PREFIX) and environ[name].strip():
-            yield _known(
-                name, environ[name], f"environment variable {name}", names, names.get(name)
-            )
+            place = f"environment variable {name}"
+            yield _entry(name, environ[name], place, ENVIRONMENT_PREFIX)
 
 
 def _x_arguments(config: Config | None) -> Mapping[str, str]:
@@ -158,10 +157,9 @@ def _x_arguments(config: Config | None) -> Mapping[str, str]:
 
 
 def _x_entries(arguments: Mapping[str, str]) -> Iterator[_Entry]:
-    names = {X_PREFIX + key: key for key in SETTINGS}
     for name, value in arguments.items():
         if name.lower().replace("-", "_").startswith(X_PREFIX):
-            yield _known(name, value, f"-x {name}", names, names.get(name))
+            yield _entry(name, value, f"-x {name}", X_PREFIX)
 
 
 def _flag_entries(config: Config) -> Iterator[_Entry]:
@@ -172,15 +170,21 @@ def _flag_entries(config: Config) -> Iterator[_Entry]:
             yield _Entry(key, value, f"--{key.replace('_', '-')}")
 
 
-def _known(name: str, value: object, place: str, known: Iterable[str], key: str | None) -> _Entry:
-    """Return the entry of a key, or refuse a name that is not among the known ones."""
-    if name not in known or key is None:
-        names = ", ".join(sorted(known))
-        raise ConfigurationError(
-            f"{place}: there is no setting {name!r}.{did_you_mean(name, known)} "
-            f"The settings are {names}."
-        )
-    return _Entry(key, value, place)
+def _entry(name: str, value: object, place: str, prefix: str = "") -> _Entry:
+    """Return the entry of the key that is spelled `name`, or refuse a name that is none."""
+    keys = {_spelled(prefix, key): key for key in SETTINGS}
+    if name in keys:
+        return _Entry(keys[name], value, place)
+    bare = name.lower().replace("-", "_").removeprefix(prefix.lower())
+    nearest = get_close_matches(bare, SETTINGS, n=1, cutoff=0.5)
+    hint = "".join(f" Did you mean {_spelled(prefix, key)!r}?" for key in nearest)
+    raise ConfigurationError(
+        f"{place}: there is no setting {name!r}.{hint} The settings are {', '.join(sorted(keys))}."
+    )
+
+
+def _spelled(prefix: str, key: str) -> str:
+    return prefix + (key.upper() if prefix.isupper() else key)
 
 
 def _refuse_misnamed(sections: Iterable[str], right: str, found: str, correct: str) -> None:

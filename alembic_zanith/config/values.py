@@ -69,7 +69,7 @@ def choice(enum: type[E]) -> Callable[[object], E]:
             return enum(str(value).strip().lower())
         except ValueError:
             allowed = ", ".join(enum)
-            hint = did_you_mean(str(value), enum)
+            hint = did_you_mean(str(value), [member.value for member in enum], limit=1)
             raise ValueError(f"is not one of {allowed}.{hint}") from None
 
     return parse
