@@ -1,0 +1,51 @@
+"""Reading what is parked: all of it in short, or one artifact in full."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from alembic_zanith.artifacts import Artifact, ArtifactStore
+from alembic_zanith.errors import UnknownObjectError
+from alembic_zanith.models import ArtifactStatus
+from alembic_zanith.workspace import Workspace
+
+from .locate import locate_all
+from .report import ArtifactSummary
+
+
+def list_artifacts(
+    connection: Connection,
+    *,
+    include_restored: bool = False,
+    workspace: Workspace | None = None,
+) -> list[ArtifactSummary]:
+    """Return what can be restored, newest first; nothing when nothing was ever parked.
+
+    `include_restored` adds what has been restored already.
+
+    Example::
+
+        for summary in list_artifacts(connection):
+            print(summary.artifact.source, summary.size_bytes)
+    """
+    statuses = None if include_restored else [ArtifactStatus.LIVE]
+    artifacts = ArtifactStore(connection, workspace).all(statuses)
+    places = locate_all(connection, artifacts)
+    return [
+        ArtifactSummary(a, places[a.id].size_bytes if a.id in places else None, a.id in places)
+        for a in artifacts
+    ]
+
+
+def find_artifact(
+    connection: Connection, target: str, *, workspace: Workspace | None = None
+) -> Artifact:
+    """Return the artifact that a target names: the newest live one, else the newest of all.
+
+    Raises `UnknownObjectError` and `AmbiguousTargetError`, as `ArtifactStore.resolve` does.
+    """
+    store = ArtifactStore(connection, workspace)
+    try:
+        return store.resolve(target, statuses=[ArtifactStatus.LIVE])
+    except UnknownObjectError:
+        return store.resolve(target)

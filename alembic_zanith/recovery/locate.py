@@ -1,0 +1,130 @@
+"""Where the data of an artifact is at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from alembic_zanith.artifacts import Artifact
+from alembic_zanith.errors import DataMissingError
+from alembic_zanith.identifiers import QualifiedName
+from alembic_zanith.models import ArtifactKind
+from alembic_zanith.sql import rows
+
+
+@dataclass(frozen=True)
+class Place:
+    """The relation that holds the data of an artifact.
+
+    `size_bytes` is None for the column of a live table, which has no size of its own.
+    """
+
+    oid: int
+    name: QualifiedName
+    kind: str
+    size_bytes: int | None
+
+
+# pg_total_relation_size says 0 for a partitioned table; pg_partition_tree has no rows for others:
+# https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-INFO-PARTITION
+_TABLES = """
+SELECT n.nspname::text AS schema, c.relname::text AS name, c.oid::bigint AS oid,
+       c.relkind::text AS kind,
+       coalesce((SELECT sum(pg_catalog.pg_total_relation_size(t.relid))
+                   FROM pg_catalog.pg_partition_tree(c.oid) t),
+                pg_catalog.pg_total_relation_size(c.oid))::bigint AS size_bytes
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'f')
+   AND (n.nspname, c.relname) IN (SELECT * FROM unnest(CAST(:schemas AS text[]),
+                                                       CAST(:names AS text[])))
+"""
+
+# Children repeat the columns of their parent, so the topmost table is the one to speak of.
+_COLUMNS = """
+SELECT a.attname::text AS column, n.nspname::text AS schema, c.relname::text AS name,
+       c.oid::bigint AS oid, c.relkind::text AS kind
+  FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE a.attname = ANY (CAST(:columns AS text[])) AND NOT a.attisdropped
+   AND c.relkind IN ('r', 'p', 'f')
+ ORDER BY a.attinhcount DESC
+"""
+
+
+def locate_all(connection: Connection, artifacts: Collection[Artifact]) -> Mapping[str, Place]:
+    """Return the place of each artifact whose data exists, by artifact id.
+
+    A soft-dropped column is found by its parked name, which nothing else in the database has, so
+    it does not matter that its table was renamed or moved since.
+    """
+    soft_dropped = [a for a in artifacts if a.kind is ArtifactKind.SOFT_DROP_COLUMN]
+    in_tables = [a for a in artifacts if a.kind is not ArtifactKind.SOFT_DROP_COLUMN]
+    return {**_tables(connection, in_tables), **_columns(connection, soft_dropped)}
+
+
+def locate(connection: Connection, artifact: Artifact) -> Place | None:
+    """Return the place of one artifact, or None when its data is gone."""
+    return locate_all(connection, [artifact]).get(artifact.id)
+
+
+def require_place(connection: Connection, artifact: Artifact) -> Place:
+    """Return the place of one artifact.
+
+    Raises `DataMissingError` when its data is gone.
+    """
+    place = locate(connection, artifact)
+    if place is None:
+        raise DataMissingError(missing_message(artifact))
+    return place
+
+
+def missing_message(artifact: Artifact) -> str:
+    """Say that the data of an artifact is gone, and why if that is known."""
+    if artifact.restored_at is not None and artifact.restored_as is not None:
+        return (
+            f"Artifact {artifact.id} ({artifact.source}) holds no data any more: it was restored "
+            f"as {artifact.restored_as}."
+        )
+    return (
+        f"The data of artifact {artifact.id} ({artifact.source}) is gone: there is no "
+        f"{artifact.parked}. Something else dropped or renamed it; "
+        f"`alembic zanith-recover purge {artifact.id}` removes the entry."
+    )
+
+
+def _tables(connection: Connection, artifacts: Collection[Artifact]) -> dict[str, Place]:
+    if not artifacts:
+        return {}
+    found = rows(
+        connection,
+        _TABLES,
+        schemas=[artifact.parked_schema for artifact in artifacts],
+        names=[artifact.parked_table for artifact in artifacts],
+    )
+    places = {
+        (row.schema, row.name): Place(
+            row.oid, QualifiedName(row.schema, row.name), row.kind, row.size_bytes
+        )
+        for row in found
+    }
+    return {
+        artifact.id: places[artifact.parked_schema, artifact.parked_table]
+        for artifact in artifacts
+        if (artifact.parked_schema, artifact.parked_table) in places
+    }
+
+
+def _columns(connection: Connection, artifacts: Collection[Artifact]) -> dict[str, Place]:
+    if not artifacts:
+        return {}
+    names = [artifact.parked_column for artifact in artifacts]
+    # Later rows win: see the order of the query.
+    places = {
+        row.column: Place(row.oid, QualifiedName(row.schema, row.name), row.kind, None)
+        for row in rows(connection, _COLUMNS, columns=names)
+    }
+    return {a.id: places[a.parked_column] for a in artifacts if a.parked_column in places}

@@ -1,0 +1,155 @@
+"""Letting go for good: one artifact, or all that are old enough."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from alembic_zanith.artifacts import Artifact, ArtifactStore, matching
+from alembic_zanith.errors import AmbiguousTargetError, UnknownObjectError, ZanithError
+from alembic_zanith.identifiers import quote
+from alembic_zanith.models import ArtifactKind, ArtifactStatus
+from alembic_zanith.sql import run, scalar
+from alembic_zanith.workspace import Workspace
+
+from .locate import Place, locate, locate_all
+from .report import PurgeReport
+
+CLEANUP_LOCK_TIMEOUT = "5s"
+"""How long a cleanup waits for a table that others use, unless `lock_timeout` is set already.
+
+A purge needs the table for itself, and while it waits for that, everybody after it waits too:
+https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT
+"""
+
+
+def purge(
+    connection: Connection, target: str, *, workspace: Workspace | None = None
+) -> PurgeReport:
+    """Drop what an artifact has parked, and the row of the artifact.
+
+    `target` is an artifact id or the name of the source; of several artifacts with that name the
+    only live one is meant. Of an artifact that was restored only what is left of it goes: the
+    archive table of a column, never what was restored.
+
+    Raises `UnknownObjectError`, and `AmbiguousTargetError` when several live artifacts have the
+    name: this cannot be undone, so the id has to be given.
+
+    Example::
+
+        with engine.begin() as connection:
+            purge(connection, "users.legacy_uuid")
+    """
+    store = ArtifactStore(connection, workspace)
+    artifact = purge_candidate(connection, target, workspace=workspace)
+    report = _purge(store, artifact)
+    if report is None:
+        raise UnknownObjectError(f"Artifact {artifact.id} ({artifact.source}) was just purged.")
+    return report
+
+
+def purge_candidate(
+    connection: Connection, target: str, *, workspace: Workspace | None = None
+) -> Artifact:
+    """Return the artifact that `purge` would purge; raises the same errors."""
+    store = ArtifactStore(connection, workspace)
+    named = matching(store.all(), target)
+    live = [artifact for artifact in named if artifact.status is ArtifactStatus.LIVE]
+    if len(live) > 1:
+        listing = ", ".join(f"{a.id} (of {a.created_at:%Y-%m-%d %H:%M})" for a in live)
+        raise AmbiguousTargetError(
+            f"{target!r} fits {len(live)} artifacts, and a purge cannot be undone. "
+            f"Give the id of one: {listing}."
+        )
+    return live[0] if live else store.resolve(target)
+
+
+def cleanup(
+    connection: Connection,
+    *,
+    older_than: dt.timedelta | None = None,
+    dry_run: bool = False,
+    workspace: Workspace | None = None,
+) -> list[PurgeReport]:
+    """Purge every artifact that is past its expiry, or older than `older_than`, oldest first.
+
+    What was parked with `retention_days=None` is kept for ever: only `purge` by name removes it.
+    Each purge has a savepoint of its own, so that one that fails (its report then has `error`)
+    loses none of the others. With `dry_run` nothing is dropped and nothing is locked.
+
+    Example::
+
+        with engine.begin() as connection:
+            cleanup(connection, older_than=datetime.timedelta(days=30))
+    """
+    store = ArtifactStore(connection, workspace)
+    now = scalar(connection, "SELECT pg_catalog.now()")
+    due = [a for a in reversed(store.all()) if _is_due(a, now, older_than)]
+    if dry_run:
+        places = locate_all(connection, due)
+        return [_report(a, places.get(a.id), dropped=False, dry_run=True) for a in due]
+    with _bounded_wait(connection):
+        reports = [_purge_in_savepoint(store, artifact) for artifact in due]
+    return [report for report in reports if report is not None]
+
+
+def _is_due(artifact: Artifact, now: dt.datetime, older_than: dt.timedelta | None) -> bool:
+    if artifact.expires_at is None:
+        return False
+    if artifact.expires_at <= now:
+        return True
+    return older_than is not None and now - artifact.created_at >= older_than
+
+
+def _purge_in_savepoint(store: ArtifactStore, artifact: Artifact) -> PurgeReport | None:
+    try:
+        with store.connection.begin_nested():
+            return _purge(store, artifact)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        reason = str(error.orig).strip()
+    except ZanithError as error:
+        reason = str(error)
+    place = locate(store.connection, artifact)
+    return replace(_report(artifact, place, dropped=False), error=reason)
+
+
+@contextmanager
+def _bounded_wait(connection: Connection) -> Iterator[None]:
+    unbounded = scalar(connection, "SELECT pg_catalog.current_setting('lock_timeout')") == "0"
+    if unbounded:
+        run(connection, f"SET LOCAL lock_timeout = '{CLEANUP_LOCK_TIMEOUT}'")
+    yield
+    if unbounded:
+        run(connection, "SET LOCAL lock_timeout = 0")
+
+
+def _purge(store: ArtifactStore, artifact: Artifact) -> PurgeReport | None:
+    """Drop the data and the row; None when another session has just done it."""
+    if store.lock(artifact.id) is None:
+        return None
+    place = locate(store.connection, artifact)
+    if place is not None:
+        run(store.connection, _drop_statement(artifact, place))
+    store.delete(artifact.id)
+    return _report(artifact, place, dropped=place is not None)
+
+
+def _drop_statement(artifact: Artifact, place: Place) -> str:
+    """Return the SQL that drops the data, and nothing that came to depend on it since."""
+    if artifact.kind is ArtifactKind.SOFT_DROP_COLUMN and artifact.parked_column is not None:
+        return f"ALTER TABLE {place.name} DROP COLUMN {quote(artifact.parked_column)}"
+    return f"DROP {'FOREIGN TABLE' if place.kind == 'f' else 'TABLE'} {place.name}"
+
+
+def _report(
+    artifact: Artifact, place: Place | None, *, dropped: bool, dry_run: bool = False
+) -> PurgeReport:
+    size = None if place is None else place.size_bytes
+    return PurgeReport(artifact, size, artifact.row_count, dropped, dry_run)
