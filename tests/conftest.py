@@ -60,6 +60,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--postgres-major", type=int, metavar="N", help="run everything on PostgreSQL N"
     )
     group.addoption(
+        "--driver",
+        choices=["psycopg", "psycopg2"],
+        default=Database.default_driver,
+        help="what projects and engines connect with where a test does not say",
+    )
+    group.addoption(
         "--majors",
         action="store_true",
         help="run the tests marked majors on every supported PostgreSQL",
@@ -71,6 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "--majors starts servers of its own, but TEST_POSTGRES_URL names one. Unset it."
         )
+    Database.default_driver = config.getoption("--driver")
     thorough = config.getoption("--run-slow")
     hypothesis.settings.load_profile("thorough" if thorough else "default")
     # A variable of the developer's shell must not decide what a test sees.

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import sqlalchemy as sa
@@ -37,6 +37,9 @@ class PsqlFailed(AssertionError):
 class Database:
     """One database. `drop()` removes it, its clones and the roles made through it."""
 
+    # What the option --driver chooses, for whatever does not name a driver itself.
+    default_driver: ClassVar[str] = "psycopg"
+
     server: LocalPostgres
     name: str
     _clones: list[Database] = field(default_factory=list, repr=False)
@@ -49,11 +52,11 @@ class Database:
         database._janitor(template).init()
         return database
 
-    def url(self, driver: str = "psycopg") -> sa.URL:
+    def url(self, driver: str | None = None) -> sa.URL:
         """Return the URL for psycopg, psycopg2 or asyncpg."""
-        return self.server.url(self.name, driver)
+        return self.server.url(self.name, driver or self.default_driver)
 
-    def engine(self, driver: str = "psycopg", **options: Any) -> sa.Engine:
+    def engine(self, driver: str | None = None, **options: Any) -> sa.Engine:
         """Return an engine that keeps no connection open between uses."""
         return sa.create_engine(self.url(driver), poolclass=sa.NullPool, **options)
 
@@ -62,7 +65,7 @@ class Database:
         return create_async_engine(self.url("asyncpg"), poolclass=sa.NullPool, **options)
 
     @contextmanager
-    def begin(self, driver: str = "psycopg") -> Iterator[sa.Connection]:
+    def begin(self, driver: str | None = None) -> Iterator[sa.Connection]:
         """Give a SQLAlchemy connection in a transaction, committed at the end."""
         with self.engine(driver).begin() as connection:
             yield connection
@@ -149,7 +152,7 @@ class Database:
         )
 
     def _connect(self, dbname: str | None = None) -> psycopg.Connection[tuple[Any, ...]]:
-        url = self.url() if dbname is None else self.server.url(dbname)
+        url = self.server.url(dbname or self.name)
         conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         return psycopg.connect(conninfo, autocommit=True)
 
