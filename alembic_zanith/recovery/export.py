@@ -18,7 +18,7 @@ from alembic_zanith.workspace import Workspace
 
 from .copying import CSV, VERBATIM, copy_out
 from .listing import find_artifact
-from .locate import Place, require_place
+from .presence import ParkedRelation, require_parked
 from .report import ExportReport
 from .sinks import JsonArraySink, Sink
 
@@ -59,7 +59,7 @@ def export_artifact(
     """
     artifact = find_artifact(connection, target, workspace=workspace)
     chosen = ExportFormat(format)
-    select = _select(connection, artifact, require_place(connection, artifact))
+    select = _select(connection, artifact, require_parked(connection, artifact))
     sink = (JsonArraySink if chosen is ExportFormat.JSON else Sink)(output, on_progress)
     with pinned_settings(connection):
         count = _stream(connection, chosen, select, sink)
@@ -96,20 +96,20 @@ def _as_json(select: str) -> str:
     return f"SELECT {line} FROM ({select}) AS exported"
 
 
-def _select(connection: Connection, artifact: Artifact, place: Place) -> str:
+def _select(connection: Connection, artifact: Artifact, parked: ParkedRelation) -> str:
     """Return the query of the exported columns under their exported names."""
     match artifact.kind:
         case ArtifactKind.SOFT_DROP_COLUMN:
-            key = [(name, name) for name in _key_columns(connection, place)]
+            key = [(name, name) for name in _key_columns(connection, parked)]
             columns = _with_value(key, artifact.parked_column or "", artifact)
         case ArtifactKind.ARCHIVE_COLUMN:
             names = artifact.definition["key_columns"]
             key = [(f"key_{number}", name) for number, name in enumerate(names, 1)]
             columns = _with_value(key, "value", artifact)
         case _:
-            columns = [(name, name) for name in _all_columns(connection, place)]
+            columns = [(name, name) for name in _all_columns(connection, parked)]
     listing = ", ".join(f"parked.{quote(name)} AS {quote(label)}" for name, label in columns)
-    return f"SELECT {listing} FROM {place.name} AS parked"
+    return f"SELECT {listing} FROM {parked.name} AS parked"
 
 
 def _with_value(
@@ -122,7 +122,7 @@ def _with_value(
     return [*key, (column, label)]
 
 
-def _key_columns(connection: Connection, place: Place) -> list[str]:
+def _key_columns(connection: Connection, parked: ParkedRelation) -> list[str]:
     return [
         row.name
         for row in rows(
@@ -132,12 +132,12 @@ def _key_columns(connection: Connection, place: Place) -> list[str]:
             " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
             " WHERE i.indrelid = CAST(:oid AS oid) AND i.indisprimary"
             " AND k.position <= i.indnkeyatts ORDER BY k.position",
-            oid=place.oid,
+            oid=parked.oid,
         )
     ]
 
 
-def _all_columns(connection: Connection, place: Place) -> list[str]:
+def _all_columns(connection: Connection, parked: ParkedRelation) -> list[str]:
     return [
         row.name
         for row in rows(
@@ -145,6 +145,6 @@ def _all_columns(connection: Connection, place: Place) -> list[str]:
             "SELECT attname::text AS name FROM pg_catalog.pg_attribute"
             " WHERE attrelid = CAST(:oid AS oid) AND attnum > 0 AND NOT attisdropped"
             " ORDER BY attnum",
-            oid=place.oid,
+            oid=parked.oid,
         )
     ]

@@ -9,7 +9,7 @@ from alembic_zanith.errors import UnknownObjectError
 from alembic_zanith.models import ArtifactStatus
 from alembic_zanith.workspace import Workspace
 
-from .locate import locate_all
+from .presence import find_all_parked
 from .report import ArtifactSummary
 
 
@@ -30,9 +30,9 @@ def list_artifacts(
     """
     statuses = None if include_restored else [ArtifactStatus.LIVE]
     artifacts = ArtifactStore(connection, workspace).all(statuses)
-    places = locate_all(connection, artifacts)
+    parked = find_all_parked(connection, artifacts)
     return [
-        ArtifactSummary(a, places[a.id].size_bytes if a.id in places else None, a.id in places)
+        ArtifactSummary(a, parked[a.id].size_bytes if a.id in parked else None, a.id in parked)
         for a in artifacts
     ]
 

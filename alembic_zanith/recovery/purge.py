@@ -17,7 +17,7 @@ from alembic_zanith.models import ArtifactKind, ArtifactStatus
 from alembic_zanith.sql import run, scalar
 from alembic_zanith.workspace import Workspace
 
-from .locate import Place, locate, locate_all
+from .presence import ParkedRelation, find_all_parked, find_parked
 from .report import PurgeReport
 
 CLEANUP_LOCK_TIMEOUT = "5s"
@@ -91,8 +91,8 @@ def cleanup(
     now = scalar(connection, "SELECT pg_catalog.now()")
     due = [a for a in reversed(store.all()) if _is_due(a, now, older_than)]
     if dry_run:
-        places = locate_all(connection, due)
-        return [_report(a, places.get(a.id), dropped=False, dry_run=True) for a in due]
+        parked = find_all_parked(connection, due)
+        return [_report(a, parked.get(a.id), dropped=False, dry_run=True) for a in due]
     with _bounded_wait(connection):
         reports = [_purge_in_savepoint(store, artifact) for artifact in due]
     return [report for report in reports if report is not None]
@@ -116,8 +116,8 @@ def _purge_in_savepoint(store: ArtifactStore, artifact: Artifact) -> PurgeReport
         reason = str(error.orig).strip()
     except ZanithError as error:
         reason = str(error)
-    place = locate(store.connection, artifact)
-    return replace(_report(artifact, place, dropped=False), error=reason)
+    parked = find_parked(store.connection, artifact)
+    return replace(_report(artifact, parked, dropped=False), error=reason)
 
 
 @contextmanager
@@ -134,22 +134,22 @@ def _purge(store: ArtifactStore, artifact: Artifact) -> PurgeReport | None:
     """Drop the data and the row; None when another session has just done it."""
     if store.lock(artifact.id) is None:
         return None
-    place = locate(store.connection, artifact)
-    if place is not None:
-        run(store.connection, _drop_statement(artifact, place))
+    parked = find_parked(store.connection, artifact)
+    if parked is not None:
+        run(store.connection, _drop_statement(artifact, parked))
     store.delete(artifact.id)
-    return _report(artifact, place, dropped=place is not None)
+    return _report(artifact, parked, dropped=parked is not None)
 
 
-def _drop_statement(artifact: Artifact, place: Place) -> str:
+def _drop_statement(artifact: Artifact, parked: ParkedRelation) -> str:
     """Return the SQL that drops the data, and nothing that came to depend on it since."""
     if artifact.kind is ArtifactKind.SOFT_DROP_COLUMN and artifact.parked_column is not None:
-        return f"ALTER TABLE {place.name} DROP COLUMN {quote(artifact.parked_column)}"
-    return f"DROP {'FOREIGN TABLE' if place.kind == 'f' else 'TABLE'} {place.name}"
+        return f"ALTER TABLE {parked.name} DROP COLUMN {quote(artifact.parked_column)}"
+    return f"DROP {'FOREIGN TABLE' if parked.kind == 'f' else 'TABLE'} {parked.name}"
 
 
 def _report(
-    artifact: Artifact, place: Place | None, *, dropped: bool, dry_run: bool = False
+    artifact: Artifact, parked: ParkedRelation | None, *, dropped: bool, dry_run: bool = False
 ) -> PurgeReport:
-    size = None if place is None else place.size_bytes
+    size = None if parked is None else parked.size_bytes
     return PurgeReport(artifact, size, artifact.row_count, dropped, dry_run)

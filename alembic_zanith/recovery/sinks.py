@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -53,9 +53,9 @@ class Sink(io.RawIOBase):
 
     def _put(self, data: bytes) -> None:
         rest = memoryview(data)
-        while len(rest) > 0:
+        while rest.nbytes:
             # A raw file may take less than it was given.
-            taken = self._output.write(rest)
+            taken = cast("int | None", self._output.write(rest))
             rest = rest[len(rest) if taken is None else taken :]
         self.size += len(data)
 

@@ -15,7 +15,7 @@ from alembic_zanith.sql import rows
 
 
 @dataclass(frozen=True)
-class Place:
+class ParkedRelation:
     """The relation that holds the data of an artifact.
 
     `size_bytes` is None for the column of a live table, which has no size of its own.
@@ -55,8 +55,10 @@ SELECT a.attname::text AS column, n.nspname::text AS schema, c.relname::text AS 
 """
 
 
-def locate_all(connection: Connection, artifacts: Collection[Artifact]) -> Mapping[str, Place]:
-    """Return the place of each artifact whose data exists, by artifact id.
+def find_all_parked(
+    connection: Connection, artifacts: Collection[Artifact]
+) -> Mapping[str, ParkedRelation]:
+    """Return the relation of each artifact whose data exists, by artifact id.
 
     A soft-dropped column is found by its parked name, which nothing else in the database has, so
     it does not matter that its table was renamed or moved since.
@@ -66,20 +68,20 @@ def locate_all(connection: Connection, artifacts: Collection[Artifact]) -> Mappi
     return {**_tables(connection, in_tables), **_columns(connection, soft_dropped)}
 
 
-def locate(connection: Connection, artifact: Artifact) -> Place | None:
-    """Return the place of one artifact, or None when its data is gone."""
-    return locate_all(connection, [artifact]).get(artifact.id)
+def find_parked(connection: Connection, artifact: Artifact) -> ParkedRelation | None:
+    """Return the relation of one artifact, or None when its data is gone."""
+    return find_all_parked(connection, [artifact]).get(artifact.id)
 
 
-def require_place(connection: Connection, artifact: Artifact) -> Place:
-    """Return the place of one artifact.
+def require_parked(connection: Connection, artifact: Artifact) -> ParkedRelation:
+    """Return the relation of one artifact.
 
     Raises `DataMissingError` when its data is gone.
     """
-    place = locate(connection, artifact)
-    if place is None:
+    parked = find_parked(connection, artifact)
+    if parked is None:
         raise DataMissingError(missing_message(artifact))
-    return place
+    return parked
 
 
 def missing_message(artifact: Artifact) -> str:
@@ -96,7 +98,7 @@ def missing_message(artifact: Artifact) -> str:
     )
 
 
-def _tables(connection: Connection, artifacts: Collection[Artifact]) -> dict[str, Place]:
+def _tables(connection: Connection, artifacts: Collection[Artifact]) -> dict[str, ParkedRelation]:
     if not artifacts:
         return {}
     found = rows(
@@ -105,26 +107,26 @@ def _tables(connection: Connection, artifacts: Collection[Artifact]) -> dict[str
         schemas=[artifact.parked_schema for artifact in artifacts],
         names=[artifact.parked_table for artifact in artifacts],
     )
-    places = {
-        (row.schema, row.name): Place(
+    by_name = {
+        (row.schema, row.name): ParkedRelation(
             row.oid, QualifiedName(row.schema, row.name), row.kind, row.size_bytes
         )
         for row in found
     }
     return {
-        artifact.id: places[artifact.parked_schema, artifact.parked_table]
+        artifact.id: by_name[artifact.parked_schema, artifact.parked_table]
         for artifact in artifacts
-        if (artifact.parked_schema, artifact.parked_table) in places
+        if (artifact.parked_schema, artifact.parked_table) in by_name
     }
 
 
-def _columns(connection: Connection, artifacts: Collection[Artifact]) -> dict[str, Place]:
+def _columns(connection: Connection, artifacts: Collection[Artifact]) -> dict[str, ParkedRelation]:
     if not artifacts:
         return {}
     names = [artifact.parked_column for artifact in artifacts]
     # Later rows win: see the order of the query.
-    places = {
-        row.column: Place(row.oid, QualifiedName(row.schema, row.name), row.kind, None)
+    by_name = {
+        row.column: ParkedRelation(row.oid, QualifiedName(row.schema, row.name), row.kind, None)
         for row in rows(connection, _COLUMNS, columns=names)
     }
-    return {a.id: places[a.parked_column] for a in artifacts if a.parked_column in places}
+    return {a.id: by_name[a.parked_column] for a in artifacts if a.parked_column in by_name}
