@@ -96,11 +96,10 @@ def reachable(installation: Installation, uid: int, temp_root: Path) -> Installa
     """
     if os.getuid() == uid or all(open_to_all(part) for part in installation.parts):
         return installation
-    postgres = (installation.bin_dir / "postgres").stat()
     # Not only the version: two builds of one version are two different things.
-    build = hashlib.sha256(f"{postgres.st_size} {postgres.st_mtime_ns}".encode()).hexdigest()[:12]
+    build = hashlib.sha256((installation.bin_dir / "postgres").read_bytes()).hexdigest()[:12]
     target = temp_root / f"alembic-zanith-postgres-{installation.version}-{build}"
-    if not target.exists() or target.stat().st_uid != os.getuid():
+    if not _is_ours(target):
         _copy(installation, target)
     return Installation(
         bin_dir=target / installation.bin_dir.relative_to(installation.root),
@@ -168,10 +167,15 @@ def _copy(installation: Installation, target: Path) -> None:
         _open_to_all(staging)
         staging.rename(target)
     except OSError:
-        if not target.exists():
+        # Another process of ours was faster; what someone else put there is not to be run.
+        if not _is_ours(target):
             raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.exists() and folder.lstat().st_uid == os.getuid()
 
 
 def _open_to_all(root: Path) -> None:
