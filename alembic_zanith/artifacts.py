@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, delete, insert, select, text, update
 from sqlalchemy.schema import CreateColumn
 
 from .errors import AmbiguousTargetError, UnknownObjectError, did_you_mean
-from .identifiers import QualifiedName, display_name, quote, split_target
+from .identifiers import QualifiedName, display_name, split_target
 from .models import ArtifactKind, ArtifactStatus, Base, MigrationArtifact
 from .sql import run, scalar
 from .workspace import Workspace
@@ -300,6 +300,3 @@ def _artifact(row: Any) -> Artifact:
 def full_source(artifact: Artifact) -> str:
     """Return the source with its schema always written: `public.users.legacy_uuid`."""
     return _full(artifact)
-
-
-__all__ = ["Artifact", "ArtifactStore", "Workspace", "full_source", "matching", "quote"]

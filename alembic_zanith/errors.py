@@ -37,6 +37,10 @@ class UnknownObjectError(ZanithError):
     """No table, column or artifact has the given name."""
 
 
+class NothingParkedError(UnknownObjectError):
+    """Nothing that could be restored is parked under the given name."""
+
+
 class AmbiguousTargetError(ZanithError):
     """A target names more than one artifact."""
 

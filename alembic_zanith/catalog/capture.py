@@ -1,0 +1,290 @@
+"""Read what hangs on a column or a table.
+
+Run under `integrity.pinned_settings`, so that PostgreSQL prints every name qualified, and after
+the column or table has its parked name, so that the captured SQL speaks of that name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..errors import ZanithError
+from ..sql import rows
+from . import queries
+from .constraints import (
+    Constraint,
+    ExtendedStatistics,
+    ForeignKey,
+    Index,
+    IndexAttachment,
+    IndexTraits,
+    NamedNotNull,
+)
+from .parts import Default, GeneratedExpression, Grants, NotNull, Part
+from .relation import Column, Relation, server_version
+from .table_parts import (
+    InheritsFrom,
+    PartitionOf,
+    Policy,
+    PublicationMembership,
+    Rule,
+    Trigger,
+    TriggerState,
+)
+
+_HARMLESS_NODES = {"CONST", "RELABELTYPE", "SQLVALUEFUNCTION", "FUNCEXPR"}
+_HARMLESS_CALLS = re.compile(
+    r"(now|gen_random_uuid|uuidv7|uuidv4|clock_timestamp|statement_timestamp|nextval"
+    r"|transaction_timestamp)\([^()]*\)\Z"
+)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What to read: a whole table, or what a DROP of one of its columns would take along."""
+
+    connection: Connection
+    relation: Relation
+    column: Column | None = None
+
+    def rows(self, query: str) -> list[Any]:
+        parameters: dict[str, Any] = {"oid": self.relation.oid}
+        if ":attnum" in query:
+            parameters["attnum"] = None if self.column is None else self.column.number
+        return rows(self.connection, query, **parameters)
+
+    @property
+    def version(self) -> int:
+        return server_version(self.connection)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A part, and whether it needs anything outside of its table that could be dropped."""
+
+    part: Part
+    reaches_out: bool
+
+
+def traits(row: Any, *, with_options: bool) -> IndexTraits:
+    statistics = tuple(
+        (int(number), int(target))
+        for number, target in (item.split(":") for item in row.statistics.split(",") if item)
+    )
+    return IndexTraits(
+        comment=row.index_comment,
+        tablespace=row.tablespace,
+        is_clustered=row.is_clustered,
+        is_replica_identity=row.is_replica_identity,
+        options=tuple(row.options) if with_options else (),
+        statistics=statistics,
+    )
+
+
+def _attachment(row: Any) -> Iterator[Part]:
+    if row.parent_name is not None:
+        yield IndexAttachment(row.name, row.parent_schema, row.parent_name)
+
+
+def constraints(scope: Scope) -> Iterator[Found]:
+    """Yield checks, NOT NULLs with a name, keys and exclusion constraints, and foreign keys."""
+    for row in scope.rows(queries.CONSTRAINTS):
+        if row.type == "f":
+            if not row.is_clone:
+                yield Found(_foreign_key(scope, row), True)
+        elif row.has_index:
+            yield from (Found(part, row.reaches_out) for part in _key(row))
+        elif row.inheritance_count == 0 or row.is_local:
+            yield Found(_check_or_not_null(row), row.reaches_out)
+
+
+def _check_or_not_null(row: Any) -> Constraint | NamedNotNull:
+    if row.type == "n":
+        return NamedNotNull(row.name, row.definition, row.columns[0], row.comment)
+    return Constraint(row.name, row.type, row.definition, row.comment, expression=row.expression)
+
+
+def _key(row: Any) -> Iterator[Part]:
+    yield Constraint(
+        name=row.name,
+        type=row.type,
+        definition=row.definition,
+        comment=row.comment,
+        traits=traits(row, with_options=True),
+        attached_to=row.parent_name,
+        is_partitioned=row.is_partitioned,
+        keys=tuple(row.keys),
+    )
+    yield from _attachment(row)
+
+
+def _foreign_key(scope: Scope, row: Any) -> ForeignKey:
+    return ForeignKey(
+        name=row.name,
+        definition=row.definition,
+        parent=row.parent,
+        columns=tuple(row.columns),
+        parent_columns=tuple(row.parent_columns),
+        validated=row.validated,
+        can_defer_validation=not scope.relation.is_partitioned or scope.version >= 180000,
+        comment=row.comment,
+    )
+
+
+def indexes(scope: Scope) -> Iterator[Found]:
+    """Yield the indexes that no constraint owns. One that is not valid is nothing to bring back."""
+    for row in scope.rows(queries.INDEXES):
+        if not row.is_valid and not row.is_partitioned:
+            continue
+        yield Found(
+            Index(
+                name=row.name,
+                unique=row.is_unique,
+                tail=_after_table(scope, row),
+                traits=traits(row, with_options=False),
+                attached_to=row.parent_name,
+                is_partitioned=row.is_partitioned,
+                keys=tuple(row.keys),
+                predicate=row.predicate,
+            ),
+            row.reaches_out,
+        )
+        for part in _attachment(row):
+            yield Found(part, row.reaches_out)
+
+
+def _after_table(scope: Scope, row: Any) -> str:
+    """The definition after `… ON table `, found by the exact text before it."""
+    unique = "UNIQUE " if row.is_unique else ""
+    only = "ONLY " if row.is_partitioned else ""
+    head = f"CREATE {unique}INDEX {row.quoted_name} ON {only}{row.quoted_table} "
+    definition = str(row.definition)
+    if not definition.startswith(head):
+        raise ZanithError(f"PostgreSQL words index {row.name} in an unknown way: {definition}")
+    return definition[len(head) :]
+
+
+def extended_statistics(scope: Scope) -> Iterator[Found]:
+    """Yield the statistics objects."""
+    for row in scope.rows(queries.EXTENDED_STATISTICS):
+        yield Found(
+            ExtendedStatistics(
+                schema=row.schema,
+                name=row.name,
+                head=row.definition[: row.definition.rindex(" FROM ")] + " FROM",
+                owner=row.owner,
+                target=row.target,
+                comment=row.comment,
+            ),
+            row.reaches_out,
+        )
+
+
+@dataclass(frozen=True)
+class FoundDefault:
+    """A default or generation expression, and what it may do to a live INSERT."""
+
+    part: Default | GeneratedExpression
+    reaches_out: bool
+    is_harmless: bool
+    is_constant: bool
+    generated: str
+
+
+def defaults(scope: Scope) -> Iterator[FoundDefault]:
+    """Yield defaults and generation expressions.
+
+    A default is harmless when it can neither fail nor keep another object from being dropped:
+    constants, the clock, random UUIDs, and the column's own sequence.
+    """
+    for row in scope.rows(queries.DEFAULTS):
+        nodes = set(re.findall(r"\{([A-Z]+)", row.tree))
+        constant = nodes <= {"CONST", "RELABELTYPE"} and not row.reaches_out
+        calls_ok = "FUNCEXPR" not in nodes or bool(_HARMLESS_CALLS.match(row.expression))
+        harmless = nodes <= _HARMLESS_NODES and calls_ok and not row.reaches_out
+        part: Default | GeneratedExpression
+        if row.generated:
+            part = GeneratedExpression(row.column_name, row.type, row.expression)
+        else:
+            part = Default(row.column_name, row.expression)
+        yield FoundDefault(part, row.reaches_out, harmless, constant, row.generated)
+
+
+def not_null(scope: Scope, depth: int) -> Iterator[NotNull]:
+    """Yield NOT NULL where the server does not know it as a constraint with a name."""
+    if scope.column is not None and scope.column.not_null and scope.version < 180000:
+        yield NotNull(scope.column.name, depth)
+
+
+def _grants(on: str, name: str | None, column: str | None, found: list[Any]) -> Iterator[Grants]:
+    if not found or not all(row.by_owner for row in found):
+        return
+    entries: list[tuple[str, list[str], bool]] = []
+    for row in found:
+        if entries and (entries[-1][0], entries[-1][2]) == (row.grantee, row.grantable):
+            entries[-1][1].append(row.privilege)
+        else:
+            entries.append((row.grantee, [row.privilege], row.grantable))
+    frozen = tuple((grantee, tuple(names), option) for grantee, names, option in entries)
+    yield Grants(on, name, column, frozen)
+
+
+def column_grants(scope: Scope) -> Iterator[Grants]:
+    """Yield the privileges on columns, one part a column."""
+    found = scope.rows(queries.COLUMN_GRANTS)
+    for column in dict.fromkeys(row.column_name for row in found):
+        yield from _grants("TABLE", None, column, [r for r in found if r.column_name == column])
+
+
+def relation_grants(scope: Scope) -> Iterator[Grants]:
+    """Yield the privileges of others on the table."""
+    yield from _grants("TABLE", None, None, scope.rows(queries.RELATION_GRANTS))
+
+
+def sequence_grants(scope: Scope, sequence: Any) -> Iterator[Grants]:
+    """Yield the privileges of others on an owned sequence."""
+    found = rows(scope.connection, queries.RELATION_GRANTS, oid=sequence.oid)
+    yield from _grants("SEQUENCE", sequence.name, None, found)
+
+
+def owned_sequences(scope: Scope) -> list[Any]:
+    """Return the sequences of serial and identity columns, as rows."""
+    return scope.rows(queries.OWNED_SEQUENCES)
+
+
+def table_parts(scope: Scope) -> Iterator[Part]:
+    """Yield what leaves a parked table altogether: triggers, rules, policies, publications."""
+    for row in scope.rows(queries.TRIGGERS):
+        if not row.is_clone:
+            yield Trigger(row.name, row.definition, row.state, row.comment)
+        elif row.state != row.parent_state:
+            yield TriggerState(row.name, row.state)
+    for row in scope.rows(queries.RULES):
+        yield Rule(row.name, row.definition, row.state, row.comment)
+    for row in scope.rows(queries.POLICIES):
+        yield Policy(
+            row.name,
+            row.permissive,
+            row.command,
+            tuple(row.roles),
+            row.using_expression,
+            row.check_expression,
+            row.comment,
+        )
+    for row in scope.rows(queries.publications(scope.version)):
+        if row.is_ours:
+            yield PublicationMembership(row.name, tuple(row.columns), row.filter)
+
+
+def parents(scope: Scope) -> Iterator[PartitionOf | InheritsFrom]:
+    """Yield the parents of a partition or inheriting table."""
+    for row in scope.rows(queries.PARENTS):
+        if row.bound is not None:
+            yield PartitionOf(row.schema, row.name, row.bound)
+        else:
+            yield InheritsFrom(row.schema, row.name)

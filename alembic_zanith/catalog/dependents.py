@@ -1,0 +1,80 @@
+"""What would refuse a real DROP: PostgreSQL itself is asked, by trying one and undoing it."""
+
+from __future__ import annotations
+
+import secrets
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import DependentObjectsError, NotDroppableError
+from ..identifiers import QualifiedName, literal, quote
+from ..sql import run, scalar
+
+_SETTING = "alembic_zanith.dependents"
+
+
+def refuse_if_needed_by_others(
+    connection: Connection, relation: QualifiedName, column: str | None = None
+) -> None:
+    """Raise `DependentObjectsError` where a DROP without CASCADE would be refused.
+
+    The DROP runs in a subtransaction that is always rolled back, so the answer is PostgreSQL's
+    own for every kind of dependent, on every version:
+    https://www.postgresql.org/docs/current/ddl-depend.html
+
+    Raises `NotDroppableError` when PostgreSQL refuses for another reason (a partition key, an
+    inherited column, an extension's table…).
+    """
+    dependents = list_dependents(connection, relation, column)
+    if not dependents:
+        return
+    what = relation.display if column is None else f"{relation.display}.{column}"
+    listing = "\n".join(f"  - {line}" for line in dependents)
+    raise DependentObjectsError(
+        f"{what} cannot be parked, because other objects need it (a DROP would be refused too):\n"
+        f"{listing}\nDrop or change them in an earlier step of this migration.",
+        dependents,
+    )
+
+
+def list_dependents(
+    connection: Connection, relation: QualifiedName, column: str | None = None
+) -> list[str]:
+    """Return the objects that need a table or column, as PostgreSQL words them, or nothing."""
+    drop = f"DROP TABLE {relation} RESTRICT"
+    if column is not None:
+        drop = f"ALTER TABLE {relation} DROP COLUMN {quote(column)} RESTRICT"
+    done = f"nothing depends {secrets.token_hex(4)}"
+    body = f"""
+DECLARE detail text; message text; hint text;
+BEGIN
+  PERFORM pg_catalog.set_config({literal(_SETTING)}, '', true);
+  BEGIN
+    EXECUTE {literal(drop)};
+    RAISE EXCEPTION USING MESSAGE = {literal(done)}, ERRCODE = 'ZN000';
+  EXCEPTION
+    WHEN dependent_objects_still_exist THEN
+      GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, message = MESSAGE_TEXT;
+      PERFORM pg_catalog.set_config({literal(_SETTING)},
+                                    coalesce(nullif(detail, ''), message), true);
+    WHEN SQLSTATE 'ZN000' THEN NULL;
+  END;
+END"""
+    try:
+        with connection.begin_nested():
+            run(connection, f"DO {literal(body)}")
+            found = scalar(
+                connection, "SELECT pg_catalog.current_setting(:name, true)", name=_SETTING
+            )
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+        # 42xxx and 0Axxx say what the object is; 55000 that its state forbids it.
+        if state is None or state[:2] not in ("42", "0A", "2B", "55") or state in ("42501", "55P03"):
+            raise
+        what = relation.display if column is None else f"{relation.display}.{column}"
+        reason = str(error.orig).strip().splitlines()[0]
+        raise NotDroppableError(
+            f"{what} cannot be parked, because PostgreSQL would refuse to drop it as well: {reason}"
+        ) from error
+    return [line for line in str(found or "").splitlines() if line.strip()]

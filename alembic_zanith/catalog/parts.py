@@ -1,0 +1,252 @@
+"""What hangs on a table or column, as values that know how to leave and how to come back.
+
+Each kind of part is a frozen dataclass with two methods: `park` gives the SQL that takes its
+force away and `restore` the SQL that makes it again, both for the table as it is named at that
+moment. Parts are captured after the column or table got its parked name, so their SQL speaks of
+names that nothing else can have; the name itself comes back last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Self
+
+from ..identifiers import QualifiedName, literal, quote
+
+_REGISTRY: dict[str, type[Part]] = {}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Base of all parts. `order` is the place in a restore; parking goes the other way round."""
+
+    kind: ClassVar[str]
+    order: ClassVar[int]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kind" in cls.__dict__:
+            _REGISTRY[cls.kind] = cls
+
+    @property
+    def label(self) -> str:
+        """What to call this part in a message."""
+        name = getattr(self, "name", None)
+        return self.kind.replace("_", " ") + (f" {name}" if name else "")
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        raise NotImplementedError
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, **asdict(self)}
+
+    @classmethod
+    def _from_values(cls, values: Mapping[str, Any]) -> Self:
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: _tuples(value) for name, value in values.items() if name in known})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def part_from_json(values: Mapping[str, Any]) -> Part:
+    """Return the part that `Part.to_json` wrote."""
+    return _REGISTRY[values["kind"]]._from_values(values)
+
+
+def in_restore_order(parts: list[Part]) -> list[Part]:
+    return sorted(parts, key=lambda part: part.order)
+
+
+def comment_on(what: str, comment: str | None) -> list[str]:
+    return [] if comment is None else [f"COMMENT ON {what} IS {literal(comment)}"]
+
+
+@dataclass(frozen=True)
+class Renamed(Part):
+    """A subordinate object that stays, under a parked name: the old one is free at once.
+
+    Comes back before a partition is attached again, which looks for checks by their name.
+    """
+
+    kind = "renamed"
+    order = 55
+    object_kind: str
+    schema: str
+    name: str
+    parked: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.object_kind} {self.name}"
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        return [self._rename(relation, self.name, self.parked)]
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        return [self._rename(relation, self.parked, self.name)]
+
+    def _rename(self, relation: QualifiedName, old: str, new: str) -> str:
+        if self.object_kind == "constraint":
+            return f"ALTER TABLE {relation} RENAME CONSTRAINT {quote(old)} TO {quote(new)}"
+        where = QualifiedName(self.schema, old)
+        if self.object_kind != "statistics":
+            where = QualifiedName(relation.schema, old)
+        return f"ALTER {self.object_kind.upper()} {where} RENAME TO {quote(new)}"
+
+
+@dataclass(frozen=True)
+class CycledSequence(Part):
+    """A sequence that still feeds a parked column must never run out and refuse an INSERT."""
+
+    kind = "cycled_sequence"
+    order = 79
+    name: str
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        return [f"ALTER SEQUENCE {relation.renamed(self.name)} CYCLE"]
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        return [f"ALTER SEQUENCE {relation.renamed(self.name)} NO CYCLE"]
+
+
+@dataclass(frozen=True)
+class Default(Part):
+    """A column default that PostgreSQL evaluates for new rows."""
+
+    kind = "default"
+    order = 20
+    column: str
+    expression: str
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        return [f"ALTER TABLE ONLY {relation} ALTER COLUMN {quote(self.column)} DROP DEFAULT"]
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        return [
+            f"ALTER TABLE ONLY {relation} ALTER COLUMN {quote(self.column)}"
+            f" SET DEFAULT {self.expression}"
+        ]
+
+
+@dataclass(frozen=True)
+class GeneratedExpression(Part):
+    """The expression of a generated column, out of force while it yields NULL.
+
+    PostgreSQL 17 can replace an expression; a stored column is rewritten for that.
+    https://www.postgresql.org/docs/current/sql-altertable.html
+    """
+
+    kind = "generated_expression"
+    order = 21
+    column: str
+    type: str
+    expression: str
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        return [self._set(relation, f"NULL::{self.type}")]
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        return [self._set(relation, self.expression)]
+
+    def _set(self, relation: QualifiedName, expression: str) -> str:
+        return (
+            f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)}"
+            f" SET EXPRESSION AS ({expression})"
+        )
+
+
+@dataclass(frozen=True)
+class DomainType(Part):
+    """A column whose domain could refuse rows, or be dropped or changed by a later migration.
+
+    Going to the base type costs no rewrite; coming back re-checks every row if the domain has
+    constraints. Storage and compression are set again because a change of type resets them.
+    """
+
+    kind = "domain_type"
+    order = 10
+    column: str
+    type: str
+    base_type: str
+    collation: str | None
+    base_collation: str | None
+    attributes: tuple[str, ...] = ()
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        return [self._alter(relation, self.base_type, self.base_collation)]
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        column = quote(self.column)
+        return [
+            self._alter(relation, self.type, self.collation),
+            *(f"ALTER TABLE {relation} ALTER COLUMN {column} {text}" for text in self.attributes),
+        ]
+
+    def _alter(self, relation: QualifiedName, to: str, collation: str | None) -> str:
+        suffix = f" COLLATE {collation}" if collation else ""
+        return f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)} TYPE {to}{suffix}"
+
+
+@dataclass(frozen=True)
+class NotNull(Part):
+    """NOT NULL where it has no constraint of its own: before PostgreSQL 18.
+
+    Comes back on the partitions before it does on their parent, hence the two orders.
+    """
+
+    kind = "not_null"
+    order = 31
+    column: str
+    depth: int = 0
+
+    @property
+    def label(self) -> str:
+        return f"NOT NULL of {self.column}"
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        return [f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)} DROP NOT NULL"]
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        return [f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)} SET NOT NULL"]
+
+
+@dataclass(frozen=True)
+class Grants(Part):
+    """Privileges of others on a column, table or sequence: `entries` are (grantee, privileges, grantable).
+
+    A privilege would keep its role from being dropped.
+    """
+
+    kind = "grants"
+    order = 70
+    on: str
+    name: str | None
+    column: str | None
+    entries: tuple[tuple[str, tuple[str, ...], bool], ...]
+
+    def _object(self, relation: QualifiedName) -> str:
+        target = relation if self.name is None else relation.renamed(self.name)
+        return f"{self.on} {target}"
+
+    def _privileges(self, privileges: tuple[str, ...]) -> str:
+        if self.column is None:
+            return ", ".join(privileges)
+        return ", ".join(f"{privilege} ({quote(self.column)})" for privilege in privileges)
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        grantees = dict.fromkeys(grantee for grantee, _, _ in self.entries)
+        what = "ALL" if self.column is None else f"ALL ({quote(self.column)})"
+        return [f"REVOKE {what} ON {self._object(relation)} FROM {name}" for name in grantees]
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        return [
+            f"GRANT {self._privileges(privileges)} ON {self._object(relation)} TO {grantee}"
+            + (" WITH GRANT OPTION" if grantable else "")
+            for grantee, privileges, grantable in self.entries
+        ]

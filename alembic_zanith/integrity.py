@@ -1,0 +1,148 @@
+"""Proof that what is parked is what was parked: checksums, fingerprints, pinned settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from .identifiers import QualifiedName, quote
+from .sql import run
+
+_PINNED = {
+    "search_path": "pg_catalog",
+    "row_security": "off",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "xmlbinary": "base64",
+    "xmloption": "content",
+    "lc_monetary": "C",
+    "quote_all_identifiers": "off",
+    "check_function_bodies": "on",
+    "default_tablespace": "",
+    "default_table_access_method": "heap",
+    "jit": "off",
+    "client_min_messages": "warning",
+}
+"""Settings that change how values or definitions print, or which rows are seen.
+
+`row_security = off` makes PostgreSQL raise an error where a policy would hide rows, so that an
+archive can never silently lack them:
+https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-ROW-SECURITY
+"""
+
+
+@contextmanager
+def pinned_settings(connection: Connection) -> Iterator[None]:
+    """Run a block under fixed session settings, then put the caller's back.
+
+    The settings are local to the transaction; if it fails, PostgreSQL itself restores them.
+
+    >>> with pinned_settings(connection):                        # doctest: +SKIP
+    ...     checksum(connection, rows)
+    """
+    before = settings_now(connection, _PINNED)
+    _apply(connection, _PINNED)
+    yield
+    _apply(connection, before)
+
+
+@contextmanager
+def roomy_memory(connection: Connection) -> Iterator[None]:
+    """Let index builds use at least 256 MB, unless the server gives them more already."""
+    before = run(connection, "SELECT pg_catalog.current_setting('maintenance_work_mem')").scalar()
+    run(
+        connection,
+        "SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', true)"
+        " WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem'))"
+        " < pg_catalog.pg_size_bytes('256MB')",
+    )
+    yield
+    _apply(connection, {"maintenance_work_mem": str(before)})
+
+
+def settings_now(connection: Connection, names: Mapping[str, str]) -> dict[str, str]:
+    """Return the current values of those settings that this server knows."""
+    result = connection.execute(
+        text(
+            "SELECT name::text, setting::text FROM pg_catalog.pg_settings"
+            " WHERE lower(name) = ANY (CAST(:names AS text[]))"
+        ),
+        {"names": [name.lower() for name in names]},
+    )
+    return {row.name: row.setting for row in result}
+
+
+def _apply(connection: Connection, values: Mapping[str, str]) -> None:
+    calls = ", ".join(
+        f"pg_catalog.set_config(:n{i}, :v{i}, true)" for i, _ in enumerate(values)
+    )
+    parameters = {}
+    for i, (name, value) in enumerate(values.items()):
+        parameters |= {f"n{i}": name, f"v{i}": value}
+    connection.execute(text(f"SELECT {calls}"), parameters)
+
+
+def pinned_sql() -> list[str]:
+    """Return the statements that pin what recovery SQL depends on, for a script of its own."""
+    names = ("search_path", "row_security", "client_min_messages")
+    return [f"SET LOCAL {name} = {_PINNED[name]}" for name in names]
+
+
+CHECKSUM_ALGORITHM = "md5-sum128"
+FINGERPRINT_ALGORITHM = "sha256-structure"
+
+
+@dataclass(frozen=True)
+class Content:
+    """Row count and checksum of a set of rows."""
+
+    row_count: int
+    checksum: str
+
+
+def content(connection: Connection, relation: QualifiedName, columns: Sequence[str]) -> Content:
+    """Count and checksum the rows of a table, over the given columns.
+
+    Each row is hashed with MD5 and the halves of the hashes are summed, so the result does not
+    depend on the order of rows, counts duplicates, and never holds more than one row in memory.
+    Call it under `pinned_settings`; the text of every value is then the same on every server
+    version from 14 on.
+    """
+    row = f"CAST(ROW({', '.join(f't.{quote(name)}' for name in columns)}) AS text)"
+    return hashed_content(connection, f"SELECT {row} AS r FROM {relation} AS t")
+
+
+def hashed_content(connection: Connection, query: str) -> Content:
+    """Count and checksum the texts that a query yields in its one column `r`.
+
+    `clock_timestamp()` keeps the planner from flattening the subquery, which would compute every
+    hash twice; unlike OFFSET 0 it leaves the plan parallel.
+    """
+    found = run(
+        connection,
+        "SELECT pg_catalog.count(*), pg_catalog.sum(CAST(CAST(h AS bit(64)) AS bigint)),"
+        " pg_catalog.sum(CAST(CAST(h << 64 AS bit(64)) AS bigint))"
+        " FROM (SELECT CAST('x' || pg_catalog.md5(r) AS bit(128)) AS h,"
+        f" pg_catalog.clock_timestamp() FROM ({query}) AS texts) AS hashes",
+    ).one()
+    total = sum(int(lane or 0) << shift for lane, shift in ((found[1], 64), (found[2], 0)))
+    return Content(int(found[0]), f"{total % (1 << 128):032x}")
+
+
+def fingerprint(structure: Any) -> str:
+    """Return the SHA-256 of a structure of JSON types, the same however its keys are ordered.
+
+    >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    True
+    """
+    canonical = json.dumps(structure, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,240 @@
+"""Copy a column's values to an archive table, then drop the column for real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..artifacts import Artifact, ArtifactStore
+from ..catalog import capture
+from ..catalog.capture import Scope
+from ..catalog.column_parts import ColumnAttributes, ColumnComment, Identity, OwnedSequence
+from ..catalog.parts import GeneratedExpression, Part
+from ..catalog.relation import Column, Relation, columns, get_column, server_version, tree
+from ..errors import NoKeyError, ZanithError
+from ..identifiers import QualifiedName, archived_name, literal, new_artifact_id, parked_name, quote
+from ..integrity import CHECKSUM_ALGORITHM, Content, content, pinned_settings
+from ..models import ArtifactKind, ArtifactStatus
+from ..sql import rows, run, run_all, scalar
+from ..workspace import Workspace
+from .archive_schema import close_to_others, ensure_archive_schema
+from .definition import ArchiveKey, Definition, Holding
+from .park_column import begin, rename, save, storage_clauses
+from .session import expiry, now
+
+KEY_PREFIX = "key_"
+VALUE = "value"
+
+
+def archive_column(
+    connection: Connection,
+    table: str,
+    column: str,
+    *,
+    schema: str | None = None,
+    retention_days: int | None = 30,
+    workspace: Workspace | None = None,
+) -> Artifact:
+    """Copy key and value of every row to an archive table, check the copy, drop the column.
+
+    The table must have a primary key, or a unique index over NOT NULL columns, that the column is
+    not part of. `retention_days` is how many days until `cleanup` may purge the archive; None
+    keeps it for ever.
+
+    Raises `NoKeyError` for a table without such a key, and otherwise what `soft_drop_column`
+    raises.
+
+    >>> archive_column(connection, "orders", "discount_code").row_count    # doctest: +SKIP
+    50000
+    """
+    store = ArtifactStore(connection, workspace)
+    relation, original = begin(store, "archive_column", table, column, schema)
+    key = _key(connection, relation, original)
+    created_at = now(connection)
+    expires_at = expiry(created_at, retention_days)
+    artifact_id = new_artifact_id()
+    working_name = parked_name(column, artifact_id)
+    archive = QualifiedName(
+        store.workspace.archive_schema,
+        archived_name(f"{relation.name.name}_{column}", artifact_id),
+    )
+    ensure_archive_schema(connection, archive.schema)
+    rename(connection, relation, column, working_name)
+    with pinned_settings(connection):
+        current = get_column(connection, relation, working_name)
+        stored = _copy(connection, relation, current, key, archive)
+        holdings = tuple(_holdings(connection, relation, working_name, archive))
+        defaults = list(capture.defaults(Scope(connection, relation, current)))
+        for holding in holdings:
+            for part in holding.parts:
+                if isinstance(part, OwnedSequence):
+                    run_all(connection, part.park(holding.name))
+        run(connection, f"ALTER TABLE {relation.name} DROP COLUMN {quote(working_name)}")
+    generated = next((d.part.expression for d in defaults if d.generated), None)
+    constant = next((d.part.expression for d in defaults if d.is_constant and not d.generated), None)
+    definition = Definition(
+        relation_oid=relation.oid,
+        server_version=server_version(connection),
+        holdings=holdings,
+        column=original,
+        working_name=working_name,
+        value_as_text=not original.is_builtin,
+        key=key,
+        generated_expression=generated,
+        constant_default=constant,
+        column_names=_archive_columns(key),
+    )
+    artifact = Artifact(
+        id=artifact_id,
+        kind=ArtifactKind.ARCHIVE_COLUMN,
+        status=ArtifactStatus.LIVE,
+        source_schema=relation.name.schema,
+        source_table=relation.name.name,
+        source_column=column,
+        parked_schema=archive.schema,
+        parked_table=archive.name,
+        parked_column=None,
+        revision=store.workspace.revision,
+        row_count=stored.row_count,
+        checksum=stored.checksum,
+        checksum_algorithm=CHECKSUM_ALGORITHM,
+        definition=definition.to_json(),
+        recovery_sql="",
+        created_at=created_at,
+        expires_at=expires_at,
+    )
+    return save(store, artifact)
+
+
+_KEYS = """
+SELECT i.indexrelid::bigint AS oid,
+       ARRAY(SELECT a.attname::text
+               FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+              WHERE k.position <= i.indnkeyatts ORDER BY k.position) AS columns
+  FROM pg_catalog.pg_index i
+ WHERE i.indrelid = CAST(:oid AS oid) AND i.indisunique AND i.indisvalid AND i.indimmediate
+   AND i.indpred IS NULL AND i.indexprs IS NULL
+   AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
+                     JOIN pg_catalog.pg_attribute a
+                       ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+                    WHERE k.position <= i.indnkeyatts
+                      AND (NOT a.attnotnull OR a.attnum = :attnum))
+ ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid
+"""
+
+
+def _key(connection: Connection, relation: Relation, column: Column) -> tuple[ArchiveKey, ...]:
+    """The columns by which each value finds its row again."""
+    found = rows(connection, _KEYS, oid=relation.oid, attnum=column.number)
+    if not found:
+        raise NoKeyError(
+            f"{relation.name.display}.{column.name} cannot be archived: the table has no primary "
+            "key, and no unique index over NOT NULL columns, besides the column itself, so its "
+            "values could not find their rows again. Nothing has changed. Use "
+            f"op.soft_drop_column({relation.name.name!r}, {column.name!r}), which needs no key."
+        )
+    by_name = {each.name: each for each in columns(connection, relation)}
+    return tuple(
+        ArchiveKey(name, stored_as_text=not by_name[name].is_builtin) for name in found[0].columns
+    )
+
+
+def _archive_columns(key: tuple[ArchiveKey, ...]) -> tuple[str, ...]:
+    return (*(f"{KEY_PREFIX}{number}" for number, _ in enumerate(key, 1)), VALUE)
+
+
+def _copy(
+    connection: Connection,
+    relation: Relation,
+    column: Column,
+    key: tuple[ArchiveKey, ...],
+    archive: QualifiedName,
+) -> Content:
+    """Fill the archive table, and prove that nothing is missing from it."""
+    by_name = {each.name: each for each in columns(connection, relation)}
+    selected = [
+        f"CAST(t.{quote(part.name)} AS {by_name[part.name].portable_type}) AS {KEY_PREFIX}{number}"
+        for number, part in enumerate(key, 1)
+    ]
+    selected.append(f"CAST(t.{quote(column.name)} AS {column.portable_type}) AS {VALUE}")
+    run(
+        connection,
+        f"CREATE TABLE {archive} AS SELECT {', '.join(selected)} FROM {relation.name} AS t",
+    )
+    close_to_others(connection, archive)
+    keys = ", ".join(f"{KEY_PREFIX}{number}" for number, _ in enumerate(key, 1))
+    run(connection, f"ALTER TABLE {archive} ADD PRIMARY KEY ({keys})")
+    what = f"Archive of {relation.name.display}, made by alembic-zanith"
+    run(connection, f"COMMENT ON TABLE {archive} IS {literal(what)}")
+    stored = content(connection, archive, _archive_columns(key))
+    expected = scalar(connection, f"SELECT pg_catalog.count(*) FROM {relation.name}")
+    if stored.row_count != expected:
+        raise ZanithError(
+            f"The archive of {relation.name.display} holds {stored.row_count} rows where the table "
+            f"has {expected}. Nothing has changed."
+        )
+    return stored
+
+
+def _holdings(
+    connection: Connection, relation: Relation, name: str, archive: QualifiedName
+) -> Iterator[Holding]:
+    for depth, member in enumerate(tree(connection, relation)):
+        scope = Scope(connection, member, get_column(connection, member, name))
+        parts = tuple(_parts(scope, depth, archive))
+        yield Holding(member.name, member.name, depth, parts, member.is_partitioned)
+
+
+def _parts(scope: Scope, depth: int, archive: QualifiedName) -> Iterator[Part]:
+    column = scope.column
+    assert column is not None
+    clauses = tuple(_attributes(column))
+    if clauses:
+        yield ColumnAttributes(column.name, clauses)
+    if column.comment is not None:
+        yield ColumnComment(column.name, column.comment)
+    for row in capture.owned_sequences(scope):
+        yield from _sequence(scope, column, row, archive)
+    for found in capture.defaults(scope):
+        if not isinstance(found.part, GeneratedExpression):
+            yield found.part
+    yield from capture.not_null(scope, depth)
+    for source in (capture.constraints, capture.indexes, capture.extended_statistics):
+        yield from (found.part for found in source(scope))
+    yield from capture.column_grants(scope)
+
+
+def _attributes(column: Column) -> Iterator[str]:
+    """Yield the ALTER COLUMN clauses for what ADD COLUMN does not say."""
+    yield from storage_clauses(column)
+    if column.statistics_target is not None:
+        yield f"SET STATISTICS {column.statistics_target}"
+    if column.options:
+        yield f"SET ({', '.join(column.options)})"
+
+
+def _sequence(
+    scope: Scope, column: Column, row: Any, archive: QualifiedName
+) -> Iterator[Part]:
+    if not row.is_identity:
+        parked = archived_name(row.name, archive.name[-8:])
+        yield OwnedSequence(row.name, scope.relation.name.schema, column.name, parked, str(archive), archive.schema)
+        return
+    sequence = scope.relation.name.renamed(row.name)
+    state = run(scope.connection, f"SELECT last_value, is_called FROM {sequence}").one()
+    yield Identity(
+        column=column.name,
+        always=column.identity == "a",
+        name=row.name,
+        options=(
+            f"START WITH {row.start} INCREMENT BY {row.increment} MINVALUE {row.minimum}"
+            f" MAXVALUE {row.maximum} CACHE {row.cache} {'CYCLE' if row.cycles else 'NO CYCLE'}"
+        ),
+        last_value=int(state[0]),
+        is_called=bool(state[1]),
+        comment=row.comment,
+    )
+    yield from capture.sequence_grants(scope, row)

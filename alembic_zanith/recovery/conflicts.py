@@ -1,0 +1,124 @@
+"""Say why a part cannot come back, with a count and a sample, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ..artifacts import Artifact
+from ..catalog.constraints import Constraint, ForeignKey, Index, NamedNotNull
+from ..catalog.parts import NotNull, Part
+from ..errors import ConstraintConflictError
+from ..identifiers import QualifiedName, quote
+from ..sql import run
+from .session import sqlstate
+
+SAMPLE = 5
+
+_ENVIRONMENT_STATES = ("08", "57", "53", "40", "55P03", "42501", "25P03")
+"""Errors that say nothing about the part: lost connection, cancelled, out of resources,
+serialization failure, lock timeout, missing privilege."""
+
+
+def is_about_the_part(error: DBAPIError) -> bool:
+    """Tell a conflict with live data or objects from trouble with the session."""
+    state = sqlstate(error)
+    return (
+        state is not None
+        and not error.connection_invalidated
+        and not state.startswith(_ENVIRONMENT_STATES)
+    )
+
+
+def conflict(
+    connection: Connection,
+    artifact: Artifact,
+    part: Part,
+    relation: QualifiedName,
+    error: DBAPIError,
+) -> ConstraintConflictError:
+    """Return the error that explains why a part cannot come back."""
+    shown = str(artifact.definition.get("working_name") or "")
+    reason = str(error.orig).strip().splitlines()[0]
+    counted = offending_rows(connection, part, relation)
+    count = None
+    lines = [f"{artifact.source} cannot come back as it was: {part.label} is not possible any more."]
+    if counted is None:
+        lines.append(f"PostgreSQL says: {reason}")
+    else:
+        count, sample = counted
+        noun = "row stands" if count == 1 else "rows stand"
+        lines.append(f"{count} {noun} in the way, for example: {'; '.join(sample)}")
+    if _needs_values(part):
+        lines.append("--fill EXPRESSION gives a value to the rows that have none.")
+    lines.append("--relax brings it back without that constraint. Nothing has changed.")
+    message = "\n".join(lines)
+    if shown and artifact.source_column:
+        message = message.replace(shown, artifact.source_column)
+    name = getattr(part, "name", part.kind)
+    return ConstraintConflictError(message, str(name), count)
+
+
+def _needs_values(part: Part) -> bool:
+    return isinstance(part, NotNull | NamedNotNull)
+
+
+def offending_rows(
+    connection: Connection, part: Part, relation: QualifiedName
+) -> tuple[int, list[str]] | None:
+    """Count the rows that a part cannot stand, and show a few; None if it cannot be told."""
+    source = _offending(part, relation)
+    if source is None:
+        return None
+    try:
+        with connection.begin_nested():
+            count = run(connection, f"SELECT pg_catalog.count(*) FROM ({source}) AS r").scalar()
+            sample: list[Any] = list(
+                run(connection, f"SELECT CAST(r AS text) FROM ({source}) AS r LIMIT {SAMPLE}")
+                .scalars()
+            )
+    except DBAPIError:
+        return None
+    if not count:
+        return None
+    return int(count), [str(row) for row in sample]
+
+
+def _offending(part: Part, relation: QualifiedName) -> str | None:
+    """The query for the rows in the way."""
+    if isinstance(part, NotNull | NamedNotNull):
+        return f"SELECT t.* FROM {relation} AS t WHERE t.{quote(part.column)} IS NULL"
+    if isinstance(part, Constraint) and part.type == "c" and part.expression:
+        return f"SELECT * FROM {relation} WHERE NOT ({part.expression})"
+    if isinstance(part, Constraint) and part.type in "pu" and part.keys:
+        return _duplicates(relation, part.keys, None)
+    if isinstance(part, Index) and part.unique and part.keys:
+        return _duplicates(relation, part.keys, part.predicate)
+    if isinstance(part, ForeignKey):
+        return orphans(part, relation)
+    return None
+
+
+def _duplicates(relation: QualifiedName, keys: tuple[str, ...], predicate: str | None) -> str:
+    by = ", ".join(f"({key})" for key in keys)
+    where = f" WHERE ({predicate})" if predicate else ""
+    return (
+        f"SELECT * FROM (SELECT {', '.join(keys)}, pg_catalog.count(*) OVER (PARTITION BY {by})"
+        f" AS times FROM {relation}{where}) AS d WHERE d.times > 1"
+    )
+
+
+def orphans(part: ForeignKey, relation: QualifiedName) -> str:
+    """Return the query for rows whose parent row is gone."""
+    joined = " AND ".join(
+        f"p.{quote(there)} = t.{quote(here)}"
+        for here, there in zip(part.columns, part.parent_columns, strict=True)
+    )
+    present = " AND ".join(f"t.{quote(here)} IS NOT NULL" for here in part.columns)
+    shown = ", ".join(f"t.{quote(here)}" for here in part.columns)
+    return (
+        f"SELECT {shown} FROM {relation} AS t WHERE {present}"
+        f" AND NOT EXISTS (SELECT FROM {part.parent} AS p WHERE {joined})"
+    )

@@ -1,0 +1,139 @@
+"""The captured definition of an artifact, to and from JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..catalog.parts import Part, part_from_json
+from ..catalog.relation import Column
+from ..errors import ZanithError
+from ..identifiers import QualifiedName
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Holding:
+    """The parts of one relation: the table itself or one of its partitions.
+
+    `name` is the name it had, `parked` the one it has while parked; they differ for whole tables.
+    `depth` is its distance from the table.
+    """
+
+    name: QualifiedName
+    parked: QualifiedName
+    depth: int
+    parts: tuple[Part, ...]
+    is_partitioned: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": self.name.schema,
+            "name": self.name.name,
+            "parked_schema": self.parked.schema,
+            "parked_name": self.parked.name,
+            "depth": self.depth,
+            "is_partitioned": self.is_partitioned,
+            "parts": [part.to_json() for part in self.parts],
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Holding:
+        return cls(
+            QualifiedName(values["schema"], values["name"]),
+            QualifiedName(values["parked_schema"], values["parked_name"]),
+            values["depth"],
+            tuple(part_from_json(part) for part in values["parts"]),
+            values["is_partitioned"],
+        )
+
+
+@dataclass(frozen=True)
+class ArchiveKey:
+    """One column of the key that archived values are found by."""
+
+    name: str
+    stored_as_text: bool
+
+
+@dataclass(frozen=True)
+class Definition:
+    """All that was captured when something was parked.
+
+    `working_name` is the unique name a column has until the last step of its restore.
+    """
+
+    relation_oid: int
+    server_version: int
+    holdings: tuple[Holding, ...]
+    column: Column | None = None
+    working_name: str | None = None
+    value_as_text: bool = False
+    key: tuple[ArchiveKey, ...] = ()
+    structure: dict[str, Any] | None = None
+    generated_expression: str | None = None
+    constant_default: str | None = None
+    column_names: tuple[str, ...] = ()
+
+    @property
+    def root(self) -> Holding:
+        return self.holdings[0]
+
+    def parts(self) -> Iterator[tuple[Holding, Part]]:
+        """Yield all parts in the order of a restore: by kind, children before parents."""
+        pairs = [(holding, part) for holding in self.holdings for part in holding.parts]
+        yield from sorted(pairs, key=lambda pair: (pair[1].order, -pair[0].depth))
+
+    def to_json(self) -> dict[str, Any]:
+        values = {
+            name: getattr(self, name)
+            for name in (
+                "relation_oid",
+                "server_version",
+                "working_name",
+                "value_as_text",
+                "structure",
+                "generated_expression",
+                "constant_default",
+            )
+        }
+        values["format"] = FORMAT
+        values["holdings"] = [holding.to_json() for holding in self.holdings]
+        values["column"] = None if self.column is None else asdict(self.column)
+        values["key"] = [asdict(key) for key in self.key]
+        values["key_columns"] = [key.name for key in self.key]
+        values["column_names"] = list(self.column_names)
+        return values
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Definition:
+        if values.get("format") != FORMAT:
+            raise ZanithError(
+                f"This artifact was written in format {values.get('format')}, which this version "
+                "of alembic-zanith does not read. Use the version that wrote it, or its "
+                "recovery_sql with psql."
+            )
+        column = values["column"]
+        if column is not None:
+            column = Column(**{**column, "options": tuple(column["options"])})
+        return cls(
+            relation_oid=values["relation_oid"],
+            server_version=values["server_version"],
+            holdings=tuple(Holding.from_json(holding) for holding in values["holdings"]),
+            column=column,
+            working_name=values["working_name"],
+            value_as_text=values["value_as_text"],
+            key=tuple(ArchiveKey(**key) for key in values["key"]),
+            structure=values["structure"],
+            generated_expression=values["generated_expression"],
+            constant_default=values["constant_default"],
+            column_names=tuple(values["column_names"]),
+        )
+
+
+def park_order(holdings: tuple[Holding, ...]) -> Iterator[tuple[Holding, Part]]:
+    """Yield all parts in the order of parking: the reverse of a restore, parents first."""
+    pairs = [(holding, part) for holding in holdings for part in holding.parts]
+    yield from sorted(pairs, key=lambda pair: (-pair[1].order, pair[0].depth))

@@ -1,0 +1,91 @@
+"""Find what an artifact speaks of, wherever it is by now."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from ..artifacts import Artifact
+from ..catalog.relation import Relation, columns, find_relation, relation_by_oid
+from ..errors import DataMissingError, UnknownObjectError
+from ..identifiers import is_zanith_name
+from ..sql import rows
+from .definition import Definition
+
+_PARKED_COLUMN = """
+SELECT a.attrelid::bigint AS oid
+  FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+ WHERE a.attname = :name AND NOT a.attisdropped
+ ORDER BY a.attinhcount, a.attrelid
+ LIMIT 1
+"""
+
+
+def locate_column(connection: Connection, artifact: Artifact) -> Relation | None:
+    """Return the table that holds a parked column, by whatever name it goes now, or None.
+
+    The parked name is unique in the database, so a table renamed meanwhile is found too.
+    """
+    found = rows(connection, _PARKED_COLUMN, name=artifact.parked_column)
+    return relation_by_oid(connection, found[0].oid) if found else None
+
+
+def locate_table(connection: Connection, artifact: Artifact) -> Relation | None:
+    """Return the parked table, or the archive table of a column, or None."""
+    return find_relation(connection, artifact.parked_table, artifact.parked_schema)
+
+
+def locate_parked(connection: Connection, artifact: Artifact) -> Relation | None:
+    """Return the relation that holds the data of any artifact, or None."""
+    if artifact.parked_column is not None:
+        return locate_column(connection, artifact)
+    return locate_table(connection, artifact)
+
+
+def require_parked(connection: Connection, artifact: Artifact) -> Relation:
+    """Return the relation that holds the data.
+
+    Raises `DataMissingError` when something else dropped it.
+    """
+    found = locate_parked(connection, artifact)
+    if found is None:
+        raise DataMissingError(
+            f"The data of artifact {artifact.id} ({artifact.source}) is gone: {artifact.parked} "
+            "no longer exists. It was dropped by something other than alembic-zanith. "
+            f"`alembic zanith-recover purge {artifact.id}` removes the row that is left."
+        )
+    return found
+
+
+def require_source(connection: Connection, artifact: Artifact) -> Relation:
+    """Return the table that an archived column goes back into.
+
+    By name first; where that is gone, the same table under the name that it has now.
+
+    Raises `UnknownObjectError`.
+    """
+    definition = Definition.from_json(artifact.definition)
+    found = find_relation(connection, artifact.source_table, artifact.source_schema)
+    if found is None:
+        found = relation_by_oid(connection, definition.relation_oid)
+        if found is not None:
+            present = {column.name for column in columns(connection, found)}
+            if not {key.name for key in definition.key} <= present:
+                found = None
+    if found is None or is_zanith_name(found.name.name):
+        raise UnknownObjectError(
+            f"{artifact.source} cannot come back: the table {artifact.source_name.display} does "
+            "not exist. If it is parked itself, restore it first "
+            f"(`alembic zanith-recover restore-table {artifact.source_name.display}`)."
+        )
+    return found
+
+
+def refuse_parked_table(artifact: Artifact, relation: Relation) -> None:
+    """A column of a parked table can come back only after its table."""
+    if is_zanith_name(relation.name.name):
+        raise UnknownObjectError(
+            f"{artifact.source} cannot come back yet: its table is parked itself, as "
+            f"{relation.name.display}. Restore the table first (`alembic zanith-recover "
+            f"restore-table {artifact.source_name.display}`)."
+        )

@@ -1,0 +1,261 @@
+"""Take a column out of use: by renaming it, or by copying its values away and dropping it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from ..artifacts import Artifact, ArtifactStore
+from ..catalog import capture
+from ..catalog.capture import FoundDefault, Scope
+from ..catalog.constraints import NamedNotNull
+from ..catalog.dependents import refuse_if_needed_by_others
+from ..catalog.parts import (
+    CycledSequence,
+    DomainType,
+    GeneratedExpression,
+    Part,
+    Renamed,
+)
+from ..catalog.relation import (
+    Column,
+    Relation,
+    get_column,
+    get_relation,
+    server_version,
+    tree,
+)
+from ..errors import NotDroppableError
+from ..identifiers import is_zanith_name, new_artifact_id, parked_name, quote
+from ..integrity import FINGERPRINT_ALGORITHM, fingerprint, pinned_settings
+from ..models import ArtifactKind, ArtifactStatus
+from ..sql import run, run_all
+from ..workspace import Workspace
+from .definition import Definition, Holding, park_order
+from .plan import recovery_sql
+from .session import expiry, lock_table, now, require_transaction
+from .structure import column_structure
+
+CAN_REPLACE_EXPRESSION = 170000
+NAMED_NOT_NULL = 180000
+
+
+def soft_drop_column(
+    connection: Connection,
+    table: str,
+    column: str,
+    *,
+    schema: str | None = None,
+    retention_days: int | None = 30,
+    workspace: Workspace | None = None,
+) -> Artifact:
+    """Rename a column to a parked name and take away all force that it has on live rows.
+
+    No row is read or written. NOT NULL without a harmless default, foreign keys, checks, unique
+    and exclusion constraints, indexes and statistics on the column go, and come back on restore.
+
+    `retention_days` is how many days until `cleanup` may purge it; None keeps it for ever.
+
+    Raises `UnknownObjectError`, `DependentObjectsError` where a real DROP without CASCADE would be
+    refused, `NotDroppableError` where it would be refused for another reason, and
+    `TransactionRequiredError` outside a transaction.
+
+    >>> soft_drop_column(connection, "users", "legacy_uuid").parked    # doctest: +SKIP
+    'public.users._zanith_dropped_legacy_uuid_a4c09f1e'
+    """
+    store = ArtifactStore(connection, workspace)
+    relation, original = begin(store, "soft_drop_column", table, column, schema)
+    created_at = now(connection)
+    expires_at = expiry(created_at, retention_days)
+    artifact_id = new_artifact_id()
+    working_name = parked_name(column, artifact_id)
+    rename(connection, relation, column, working_name)
+    with pinned_settings(connection):
+        holdings = tuple(_soft_holdings(connection, relation, working_name, artifact_id))
+        for holding, part in park_order(holdings):
+            run_all(connection, part.park(holding.parked))
+        structure = column_structure(get_column(connection, relation, working_name))
+    definition = Definition(
+        relation_oid=relation.oid,
+        server_version=server_version(connection),
+        holdings=holdings,
+        column=original,
+        working_name=working_name,
+        structure=structure,
+    )
+    artifact = Artifact(
+        id=artifact_id,
+        kind=ArtifactKind.SOFT_DROP_COLUMN,
+        status=ArtifactStatus.LIVE,
+        source_schema=relation.name.schema,
+        source_table=relation.name.name,
+        source_column=column,
+        parked_schema=relation.name.schema,
+        parked_table=relation.name.name,
+        parked_column=working_name,
+        revision=store.workspace.revision,
+        row_count=None,
+        checksum=fingerprint(structure),
+        checksum_algorithm=FINGERPRINT_ALGORITHM,
+        definition=definition.to_json(),
+        recovery_sql="",
+        created_at=created_at,
+        expires_at=expires_at,
+    )
+    return save(store, artifact)
+
+
+def begin(
+    store: ArtifactStore, what: str, table: str, column: str, schema: str | None
+) -> tuple[Relation, Column]:
+    """Lock the table and make sure that the column could be dropped for real."""
+    connection = store.connection
+    require_transaction(connection, f"{what}({table!r}, {column!r})")
+    relation = get_relation(connection, table, schema)
+    refuse_own(relation.name.name, column)
+    lock_table(connection, relation)
+    with pinned_settings(connection):
+        original = get_column(connection, relation, column)
+    refuse_if_needed_by_others(connection, relation.name, column)
+    _refuse_local_copies(connection, relation, column)
+    store.ensure()
+    return relation, original
+
+
+def refuse_own(*names: str) -> None:
+    """Refuse to park what this package made itself."""
+    for name in names:
+        if is_zanith_name(name):
+            raise NotDroppableError(
+                f"{name!r} belongs to alembic-zanith. To get rid of what is parked, use "
+                "`alembic zanith-recover purge`."
+            )
+
+
+def _refuse_local_copies(connection: Connection, relation: Relation, column: str) -> None:
+    """A real DROP leaves a child's own column of that name alone; a rename would not."""
+    with pinned_settings(connection):
+        for child in tree(connection, relation)[1:]:
+            inherited = get_column(connection, child, column)
+            if inherited.is_local or inherited.inheritance_count > 1:
+                raise NotDroppableError(
+                    f"{relation.name.display}.{column} cannot be parked: the child table "
+                    f"{child.name.display} declares the column itself as well, and a rename would "
+                    "take it along. Run ALTER TABLE … NO INHERIT first, or drop it for real."
+                )
+
+
+def rename(connection: Connection, relation: Relation, column: str, new: str) -> None:
+    run(
+        connection,
+        f"ALTER TABLE {relation.name} RENAME COLUMN {quote(column)} TO {quote(new)}",
+    )
+
+
+def save(store: ArtifactStore, artifact: Artifact) -> Artifact:
+    """Write the row, with the recovery SQL that now can be told."""
+    complete = replace(artifact, recovery_sql=recovery_sql(artifact, store.table))
+    store.add(complete)
+    return complete
+
+
+def _soft_holdings(
+    connection: Connection, relation: Relation, name: str, artifact_id: str
+) -> Iterator[Holding]:
+    members = tree(connection, relation)
+    scopes = [
+        Scope(connection, member, get_column(connection, member, name)) for member in members
+    ]
+    keep_not_null = all(_fills_itself(scope) for scope in scopes)
+    for depth, scope in enumerate(scopes):
+        member = scope.relation
+        parts = list(_soft_parts(scope, depth, keep_not_null, artifact_id))
+        yield Holding(member.name, member.name, depth, tuple(parts), member.is_partitioned)
+
+
+def _fills_itself(scope: Scope) -> bool:
+    """Whether every new row gets a value, from identity or a default that cannot fail."""
+    if scope.column is not None and scope.column.identity:
+        return True
+    return any(found.is_harmless and not found.generated for found in _defaults(scope))
+
+
+def _defaults(scope: Scope) -> list[FoundDefault]:
+    """The column's default; one that takes from a sequence is harmless only if it owns that."""
+    owned = capture.owned_sequences(scope)
+    return [
+        replace(found, is_harmless=False)
+        if "nextval(" in found.part.expression and not owned
+        else found
+        for found in capture.defaults(scope)
+    ]
+
+
+def _soft_parts(
+    scope: Scope, depth: int, keep_not_null: bool, artifact_id: str
+) -> Iterator[Part]:
+    column = scope.column
+    assert column is not None
+    for found in _defaults(scope):
+        if isinstance(found.part, GeneratedExpression):
+            if depth == 0 and scope.version >= CAN_REPLACE_EXPRESSION:
+                yield found.part
+        elif not found.is_harmless:
+            yield found.part
+    yield from _sequence_parts(scope, artifact_id)
+    if depth == 0 and column.base_type is not None and not column.generated:
+        yield domain_part(scope, column)
+    yield from _soft_constraints(scope, depth, keep_not_null, artifact_id)
+    yield from (found.part for found in capture.indexes(scope))
+    yield from (found.part for found in capture.extended_statistics(scope))
+    yield from capture.column_grants(scope)
+
+
+def _soft_constraints(
+    scope: Scope, depth: int, keep_not_null: bool, artifact_id: str
+) -> Iterator[Part]:
+    if not keep_not_null:
+        yield from capture.not_null(scope, depth)
+    for position, found in enumerate(capture.constraints(scope)):
+        part = found.part
+        if isinstance(part, NamedNotNull) and keep_not_null:
+            parked = parked_name(part.name, artifact_id, position)
+            yield Renamed("constraint", scope.relation.name.schema, part.name, parked)
+        else:
+            yield part
+
+
+def _sequence_parts(scope: Scope, artifact_id: str) -> Iterator[Part]:
+    for position, row in enumerate(capture.owned_sequences(scope)):
+        parked = parked_name(row.name, artifact_id, 1000 + position)
+        yield Renamed("sequence", scope.relation.name.schema, row.name, parked)
+        if not row.cycles:
+            yield CycledSequence(row.name)
+        yield from capture.sequence_grants(scope, row)
+
+
+def domain_part(scope: Scope, column: Column) -> DomainType:
+    """Return the part that swaps a domain for its base type."""
+    assert column.base_type is not None
+    return DomainType(
+        column=column.name,
+        type=column.type,
+        base_type=column.base_type,
+        collation=column.collation,
+        base_collation=column.collation,
+        attributes=tuple(storage_clauses(column)),
+    )
+
+
+_STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "x": "EXTENDED", "m": "MAIN"}
+_COMPRESSION = {"p": "pglz", "l": "lz4"}
+
+
+def storage_clauses(column: Column) -> Iterator[str]:
+    """Yield the ALTER COLUMN clauses for storage and compression that are not the type's own."""
+    if column.storage != column.default_storage:
+        yield f"SET STORAGE {_STORAGE[column.storage]}"
+    if column.compression is not None:
+        yield f"SET COMPRESSION {_COMPRESSION[column.compression]}"

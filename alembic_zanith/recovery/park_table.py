@@ -1,0 +1,255 @@
+"""Take a table out of use: by renaming it, or by moving it to the archive schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+from sqlalchemy import Connection
+
+from ..artifacts import Artifact, ArtifactStore
+from ..catalog import capture, queries
+from ..catalog.capture import Found, Scope
+from ..catalog.constraints import (
+    Constraint,
+    ExtendedStatistics,
+    ForeignKey,
+    Index,
+    IndexAttachment,
+    InheritedForeignKey,
+    MovedStatistics,
+    NamedNotNull,
+)
+from ..catalog.dependents import refuse_if_needed_by_others
+from ..catalog.parts import GeneratedExpression, Part, Renamed
+from ..catalog.relation import Relation, columns, get_relation, relation_by_oid, server_version, tree
+from ..catalog.table_parts import TriggerState
+from ..identifiers import QualifiedName, new_artifact_id, parked_name, quote
+from ..integrity import (
+    CHECKSUM_ALGORITHM,
+    FINGERPRINT_ALGORITHM,
+    content,
+    fingerprint,
+    pinned_settings,
+)
+from ..models import ArtifactKind, ArtifactStatus
+from ..sql import run, run_all
+from ..workspace import Workspace
+from .archive_schema import ensure_archive_schema
+from .definition import Definition, Holding, park_order
+from .park_column import domain_part, refuse_own, save
+from .session import expiry, lock_table, now, require_transaction
+from .structure import table_structure
+
+
+def soft_drop_table(
+    connection: Connection,
+    table: str,
+    *,
+    schema: str | None = None,
+    retention_days: int | None = 30,
+    workspace: Workspace | None = None,
+) -> Artifact:
+    """Rename a table to a parked name, and free every other name that it holds.
+
+    No row is read or written. Partitions go along; a partition is detached. Foreign keys,
+    triggers, rules, policies, publications and privileges go, and come back on restore.
+
+    `retention_days` is how many days until `cleanup` may purge it; None keeps it for ever.
+
+    Raises `UnknownObjectError`, `DependentObjectsError` where a real DROP without CASCADE would be
+    refused, `NotDroppableError`, and `TransactionRequiredError` outside a transaction.
+
+    >>> soft_drop_table(connection, "audit_log").parked        # doctest: +SKIP
+    'public._zanith_dropped_audit_log_a4c09f1e'
+    """
+    store = ArtifactStore(connection, workspace)
+    return _park(store, ArtifactKind.SOFT_DROP_TABLE, table, schema, retention_days)
+
+
+def archive_table(
+    connection: Connection,
+    table: str,
+    *,
+    schema: str | None = None,
+    retention_days: int | None = 30,
+    workspace: Workspace | None = None,
+) -> Artifact:
+    """Move a table to the archive schema, with a row count and a checksum of its content.
+
+    No row is moved, but all are read once for the checksum. Otherwise as `soft_drop_table`.
+
+    >>> archive_table(connection, "sessions").parked           # doctest: +SKIP
+    '_zanith_archive._zanith_dropped_sessions_0b7e11d2'
+    """
+    store = ArtifactStore(connection, workspace)
+    return _park(store, ArtifactKind.ARCHIVE_TABLE, table, schema, retention_days)
+
+
+def _park(
+    store: ArtifactStore,
+    kind: ArtifactKind,
+    table: str,
+    schema: str | None,
+    retention_days: int | None,
+) -> Artifact:
+    connection = store.connection
+    require_transaction(connection, f"{kind}({table!r})")
+    relation = get_relation(connection, table, schema)
+    refuse_own(relation.name.name)
+    lock_table(connection, relation)
+    refuse_if_needed_by_others(connection, relation.name)
+    store.ensure()
+    created_at = now(connection)
+    expires_at = expiry(created_at, retention_days)
+    artifact_id = new_artifact_id()
+    archive = store.workspace.archive_schema if kind is ArtifactKind.ARCHIVE_TABLE else None
+    if archive is not None:
+        ensure_archive_schema(connection, archive)
+    with pinned_settings(connection):
+        holdings = _move_away(connection, relation, artifact_id, archive)
+        parked = relation_by_oid(connection, relation.oid)
+        assert parked is not None
+        structure = table_structure(connection, parked)
+        names = tuple(
+            column.name for column in columns(connection, parked) if column.generated != "v"
+        )
+        if kind is ArtifactKind.ARCHIVE_TABLE:
+            found = content(connection, parked.name, names)
+            row_count, checksum, algorithm = found.row_count, found.checksum, CHECKSUM_ALGORITHM
+        else:
+            row_count, checksum, algorithm = None, fingerprint(structure), FINGERPRINT_ALGORITHM
+    definition = Definition(
+        relation_oid=relation.oid,
+        server_version=server_version(connection),
+        holdings=holdings,
+        structure=structure,
+        column_names=names,
+    )
+    artifact = Artifact(
+        id=artifact_id,
+        kind=kind,
+        status=ArtifactStatus.LIVE,
+        source_schema=relation.name.schema,
+        source_table=relation.name.name,
+        source_column=None,
+        parked_schema=parked.name.schema,
+        parked_table=parked.name.name,
+        parked_column=None,
+        revision=store.workspace.revision,
+        row_count=row_count,
+        checksum=checksum,
+        checksum_algorithm=algorithm,
+        definition=definition.to_json(),
+        recovery_sql="",
+        created_at=created_at,
+        expires_at=expires_at,
+    )
+    return save(store, artifact)
+
+
+def _move_away(
+    connection: Connection, relation: Relation, artifact_id: str, archive: str | None
+) -> tuple[Holding, ...]:
+    """Rename the table and its partitions, then take away what would still act."""
+    detached = list(capture.parents(Scope(connection, relation)))
+    clones = {
+        row.name
+        for row in Scope(connection, relation).rows(queries.CONSTRAINTS)
+        if row.type == "f" and row.is_clone
+    }
+    states = [
+        part
+        for part in capture.table_parts(Scope(connection, relation))
+        if isinstance(part, TriggerState)
+    ]
+    for parent in detached:
+        run_all(connection, parent.park(relation.name))
+    numbers = count(1)
+    holdings = []
+    for depth, member in enumerate(tree(connection, relation)):
+        parked = _rename(connection, member, artifact_id, None if depth == 0 else next(numbers))
+        if archive is not None:
+            run(connection, f"ALTER TABLE {parked} SET SCHEMA {quote(archive)}")
+        moved = relation_by_oid(connection, member.oid)
+        assert moved is not None
+        scope = Scope(connection, moved)
+        parts = [
+            InheritedForeignKey(part.name)
+            if depth == 0 and isinstance(part, ForeignKey) and part.name in clones
+            else part
+            for part in _parts(scope, depth, numbers, artifact_id, archive)
+        ]
+        if depth == 0:
+            parts += states
+        holdings.append(
+            Holding(member.name, moved.name, depth, tuple(parts), member.is_partitioned)
+        )
+    for holding, part in park_order(tuple(holdings)):
+        run_all(connection, part.park(holding.parked))
+    root = holdings[0]
+    with_parents = (*root.parts, *detached)
+    return (Holding(root.name, root.parked, 0, with_parents, root.is_partitioned), *holdings[1:])
+
+
+def _rename(
+    connection: Connection, member: Relation, artifact_id: str, number: int | None
+) -> QualifiedName:
+    new = parked_name(member.name.name, artifact_id, number)
+    run(connection, f"ALTER TABLE {member.name} RENAME TO {quote(new)}")
+    return member.name.renamed(new)
+
+
+def _parts(
+    scope: Scope, depth: int, numbers: Iterator[int], artifact_id: str, archive: str | None
+) -> Iterator[Part]:
+    """What of one relation gets a parked name, and what goes because it reaches out."""
+    schema = scope.relation.name.schema
+
+    def renamed(object_kind: str, name: str, where: str = schema) -> Renamed:
+        parked = parked_name(name, artifact_id, next(numbers))
+        return Renamed(object_kind, where, name, parked)
+
+    for found in capture.constraints(scope):
+        yield from _constraint(found, renamed)
+    for found in capture.indexes(scope):
+        if found.reaches_out:
+            yield found.part
+        elif isinstance(found.part, Index):
+            yield renamed("index", found.part.name)
+    for found in capture.extended_statistics(scope):
+        part = found.part
+        assert isinstance(part, ExtendedStatistics)
+        if found.reaches_out:
+            yield part
+            continue
+        rename = renamed("statistics", part.name, part.schema)
+        yield rename
+        if archive is not None:
+            yield MovedStatistics(part.schema, rename.parked, archive)
+    for row in capture.owned_sequences(scope):
+        yield renamed("sequence", row.name)
+        yield from capture.sequence_grants(scope, row)
+    for default in capture.defaults(scope):
+        if default.reaches_out and not isinstance(default.part, GeneratedExpression):
+            yield default.part
+    if depth == 0:
+        yield from _domains(scope)
+    yield from capture.relation_grants(scope)
+    yield from capture.column_grants(scope)
+    yield from capture.table_parts(scope)
+
+
+def _constraint(found: Found, renamed: object) -> Iterator[Part]:
+    part = found.part
+    if isinstance(part, Constraint | NamedNotNull) and not found.reaches_out:
+        yield renamed("constraint", part.name)  # type: ignore[operator]  # the closure of _parts
+    elif found.reaches_out or not isinstance(part, IndexAttachment):
+        yield part
+
+
+def _domains(scope: Scope) -> Iterator[Part]:
+    swapped = {row.name for row in scope.rows(queries.DOMAIN_COLUMNS)}
+    for column in columns(scope.connection, scope.relation):
+        if column.name in swapped and not column.generated:
+            yield domain_part(scope, column)

@@ -1,0 +1,184 @@
+"""The way back as SQL: the same steps for the command, for `inspect` and for `recovery_sql`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..artifacts import Artifact
+from ..catalog.parts import Part
+from ..errors import NotRestorableError
+from ..identifiers import QualifiedName, literal, quote
+from ..integrity import pinned_sql
+from ..models import ArtifactKind, ArtifactStatus
+from .definition import Definition, Holding
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a restore: its statements, and the part that they bring back, if one."""
+
+    statements: tuple[str, ...]
+    relation: QualifiedName
+    part: Part | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something comes back: the table (for a column, the one it belongs to) and its name.
+
+    `fill` is SQL for rows of an archived column that have no value.
+    """
+
+    relation: QualifiedName
+    name: str
+    fill: str | None = None
+
+
+def default_place(artifact: Artifact) -> Place:
+    """Return the place where it was."""
+    name = artifact.source_column or artifact.source_table
+    definition = Definition.from_json(artifact.definition)
+    fill = definition.constant_default if artifact.kind is ArtifactKind.ARCHIVE_COLUMN else None
+    return Place(artifact.source_name, name, fill)
+
+
+def restore_steps(artifact: Artifact, place: Place) -> list[Step]:
+    """Return the steps that bring an artifact back to a place.
+
+    Raises `NotRestorableError` for a rebuilt table, which is kept for inspection only.
+    """
+    definition = Definition.from_json(artifact.definition)
+    if artifact.kind is ArtifactKind.SOFT_DROP_COLUMN:
+        return list(_soft_column(definition, place))
+    if artifact.kind is ArtifactKind.ARCHIVE_COLUMN:
+        return list(_archived_column(artifact, definition, place))
+    if artifact.kind is ArtifactKind.REBUILD_TABLE:
+        raise NotRestorableError(
+            f"{artifact.source} was rebuilt, and what is kept is its old shape, for inspection and "
+            "export only: the application has moved on to the new one, so bringing the old table "
+            f"back would lose what was written since. `alembic zanith-recover export {artifact.id}`"
+        )
+    return list(_table(definition, place))
+
+
+def _column_parts(definition: Definition, place: Place) -> Iterator[Step]:
+    for holding, part in definition.parts():
+        relation = place.relation if holding is definition.root else holding.name
+        if statements := part.restore(relation):
+            yield Step(tuple(statements), relation, part)
+
+
+def _rename_column(definition: Definition, place: Place) -> Step:
+    old, new = quote(str(definition.working_name)), quote(place.name)
+    statement = f"ALTER TABLE {place.relation} RENAME COLUMN {old} TO {new}"
+    return Step((statement,), place.relation)
+
+
+def _soft_column(definition: Definition, place: Place) -> Iterator[Step]:
+    yield from _column_parts(definition, place)
+    yield _rename_column(definition, place)
+
+
+def _archived_column(
+    artifact: Artifact, definition: Definition, place: Place
+) -> Iterator[Step]:
+    column = definition.column
+    assert column is not None
+    name = quote(str(definition.working_name))
+    collation = f" COLLATE {column.collation}" if column.collation else ""
+    add = f"ALTER TABLE {place.relation} ADD COLUMN {name} {column.type}{collation}"
+    if definition.generated_expression is not None:
+        storage = "VIRTUAL" if column.generated == "v" else "STORED"
+        add += f" GENERATED ALWAYS AS ({definition.generated_expression}) {storage}"
+        yield Step((add,), place.relation)
+    else:
+        # A domain with constraints would refuse the NULLs of the moment in between.
+        first = column.base_type or column.type
+        add = f"ALTER TABLE {place.relation} ADD COLUMN {name} {first}{collation}"
+        yield Step((add, *_refill(artifact, definition, place)), place.relation)
+    yield from _column_parts(definition, place)
+    yield _rename_column(definition, place)
+
+
+def _refill(artifact: Artifact, definition: Definition, place: Place) -> list[str]:
+    """Fill the new column in one rewrite of the table, by looking every key up in the archive.
+
+    Against UPDATE … FROM this leaves no dead rows, fires no trigger, and builds each index once.
+    """
+    column = definition.column
+    assert column is not None
+    name = quote(str(definition.working_name))
+    collation = f" COLLATE {column.collation}" if column.collation else ""
+    lookup = QualifiedName(artifact.parked_schema, f"_zanith_lookup_{artifact.id}")
+    known = QualifiedName(artifact.parked_schema, f"_zanith_known_{artifact.id}")
+    parameters = ", ".join(
+        "text" if key.stored_as_text else f"{place.relation}.{quote(key.name)}%TYPE"
+        for key in definition.key
+    )
+    arguments = ", ".join(
+        f"CAST({quote(key.name)} AS text)" if key.stored_as_text else quote(key.name)
+        for key in definition.key
+    )
+    where = " AND ".join(f"a.key_{i} = ${i}" for i, _ in enumerate(definition.key, 1))
+    archive = artifact.parked_name
+    value = f"{lookup}({arguments})"
+    statements = [
+        f"CREATE FUNCTION {lookup}({parameters}) RETURNS {archive}.value%TYPE LANGUAGE plpgsql STABLE"
+        f" AS {literal(f'BEGIN RETURN (SELECT a.value FROM {archive} AS a WHERE {where}); END')}"
+    ]
+    if place.fill is not None:
+        statements.append(
+            f"CREATE FUNCTION {known}({parameters}) RETURNS boolean LANGUAGE plpgsql STABLE"
+            f" AS {literal(f'BEGIN RETURN EXISTS (SELECT FROM {archive} AS a WHERE {where}); END')}"
+        )
+        value = (
+            f"CASE WHEN {known}({arguments}) THEN CAST({value} AS {column.type})"
+            f" ELSE ({place.fill}) END"
+        )
+    statements.append(
+        f"ALTER TABLE {place.relation} ALTER COLUMN {name} TYPE {column.type}{collation}"
+        f" USING CAST({value} AS {column.type})"
+    )
+    statements.append(f"DROP FUNCTION {lookup}")
+    if place.fill is not None:
+        statements.append(f"DROP FUNCTION {known}")
+    return statements
+
+
+def _table(definition: Definition, place: Place) -> Iterator[Step]:
+    for holding, part in definition.parts():
+        if statements := part.restore(holding.parked):
+            yield Step(tuple(statements), holding.parked, part)
+    for holding in definition.holdings:
+        target = place.relation if holding is definition.root else holding.name
+        yield Step(tuple(_return(holding, target)), target)
+
+
+def _return(holding: Holding, target: QualifiedName) -> Iterator[str]:
+    moved = QualifiedName(target.schema, holding.parked.name)
+    if holding.parked.schema != target.schema:
+        yield f"ALTER TABLE {holding.parked} SET SCHEMA {quote(target.schema)}"
+    yield f"ALTER TABLE {moved} RENAME TO {quote(target.name)}"
+
+
+def script(artifact: Artifact, steps: list[Step], bookkeeping: QualifiedName) -> str:
+    """Return the steps as one script for psql, in one transaction, the artifact row included."""
+    lines = [
+        f"-- Brings back {artifact.source}, parked as {artifact.parked}.",
+        "-- Run it with psql -v ON_ERROR_STOP=1; it is one transaction: all of it or nothing.",
+        "BEGIN;",
+        *(f"{statement};" for statement in pinned_sql()),
+        *(f"{statement};" for step in steps for statement in step.statements),
+        f"UPDATE {bookkeeping} SET status = {literal(ArtifactStatus.RESTORED)},"
+        f" restored_at = pg_catalog.now() WHERE id = {literal(artifact.id)};",
+        "COMMIT;",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def recovery_sql(artifact: Artifact, bookkeeping: QualifiedName) -> str:
+    """Return the script that brings an artifact back to where it was."""
+    if artifact.kind is ArtifactKind.REBUILD_TABLE:
+        return ""
+    return script(artifact, restore_steps(artifact, default_place(artifact)), bookkeeping)

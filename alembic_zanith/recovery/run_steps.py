@@ -1,0 +1,103 @@
+"""Run the steps of a restore, each part in a savepoint of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ..artifacts import Artifact
+from ..catalog.constraints import ForeignKey
+from ..catalog.parts import Renamed
+from ..identifiers import QualifiedName
+from ..sql import run, run_all, scalar
+from .conflicts import SAMPLE, conflict, is_about_the_part, orphans
+from .definition import Definition
+from .plan import Place, Step
+from .report import InvalidForeignKey
+
+
+@dataclass
+class Outcome:
+    """What running the steps gave up; filled while they run."""
+
+    left_out: list[str] = field(default_factory=list)
+
+
+def run_steps(
+    connection: Connection, artifact: Artifact, steps: Collection[Step], *, relax: bool
+) -> Outcome:
+    """Run all steps. With `relax`, a part that has become impossible is left out.
+
+    Raises `ConstraintConflictError` for it otherwise.
+    """
+    outcome = Outcome()
+    for step in steps:
+        if step.part is None:
+            run_all(connection, step.statements)
+            continue
+        try:
+            with connection.begin_nested():
+                run_all(connection, step.statements)
+        except DBAPIError as error:
+            if not is_about_the_part(error):
+                raise
+            if not relax or isinstance(step.part, Renamed):
+                raise conflict(connection, artifact, step.part, step.relation, error) from error
+            outcome.left_out.append(_without_working_name(artifact, step.part.label))
+    return outcome
+
+
+def _without_working_name(artifact: Artifact, text: str) -> str:
+    working_name = artifact.definition.get("working_name")
+    if working_name and artifact.source_column:
+        return text.replace(str(working_name), artifact.source_column)
+    return text
+
+
+_IS_VALID = """
+SELECT con.convalidated FROM pg_catalog.pg_constraint con
+ WHERE con.conname = :name AND con.contype = 'f'
+   AND con.conrelid = pg_catalog.to_regclass(:relation)
+"""
+
+
+def invalid_foreign_keys(
+    connection: Connection,
+    steps: Collection[Step],
+    place: Place,
+    definition: Definition,
+    outcome: Outcome,
+) -> tuple[InvalidForeignKey, ...]:
+    """Return the foreign keys that came back NOT VALID, with the rows that have no parent."""
+    found = []
+    for step in steps:
+        part = step.part
+        if not isinstance(part, ForeignKey) or not part.validated or part.label in outcome.left_out:
+            continue
+        relation = step.relation
+        if definition.column is None and step.relation == definition.root.parked:
+            relation = place.relation
+        if definition.column is not None:
+            part = _with_final_column(part, definition, place)
+        if scalar(connection, _IS_VALID, name=part.name, relation=str(relation)) is False:
+            found.append(_invalid(connection, part, relation))
+    return tuple(found)
+
+
+def _with_final_column(part: ForeignKey, definition: Definition, place: Place) -> ForeignKey:
+    columns = tuple(
+        place.name if name == definition.working_name else name for name in part.columns
+    )
+    return ForeignKey(part.name, part.definition, part.parent, columns, part.parent_columns)
+
+
+def _invalid(
+    connection: Connection, part: ForeignKey, relation: QualifiedName
+) -> InvalidForeignKey:
+    query = orphans(part, relation)
+    count = run(connection, f"SELECT pg_catalog.count(*) FROM ({query}) AS r").scalar()
+    sample = run(connection, f"SELECT CAST(r AS text) FROM ({query}) AS r LIMIT {SAMPLE}").scalars()
+    return InvalidForeignKey(part.name, int(count or 0), tuple(str(row) for row in sample))

@@ -1,0 +1,89 @@
+"""What every recovery function does first."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ..catalog.relation import Relation
+from ..errors import TransactionRequiredError, UnsupportedDatabaseError, ZanithError
+from ..sql import run, scalar
+
+_NO_TRANSACTION = "25P01"
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """Return PostgreSQL's code of an error, whichever driver raised it.
+
+    https://www.postgresql.org/docs/current/errcodes-appendix.html
+    """
+    for name in ("sqlstate", "pgcode"):
+        code = getattr(error.orig, name, None)
+        if code is not None:
+            return str(code)
+    return None
+
+
+def require_postgresql(connection: Connection, what: str) -> None:
+    """Raise `UnsupportedDatabaseError` on any other database."""
+    if connection.dialect.name != "postgresql":
+        raise UnsupportedDatabaseError(
+            f"{what} works on PostgreSQL only; this connection is to {connection.dialect.name}. "
+            "Nothing has changed."
+        )
+
+
+def require_transaction(connection: Connection, what: str) -> None:
+    """Raise `TransactionRequiredError` where each statement would commit by itself.
+
+    PostgreSQL is asked: it refuses SAVEPOINT outside a transaction block.
+    https://www.postgresql.org/docs/current/sql-savepoint.html
+    """
+    require_postgresql(connection, what)
+    try:
+        run(connection, "SAVEPOINT _zanith_probe")
+    except DBAPIError as error:
+        if sqlstate(error) != _NO_TRANSACTION:
+            raise
+        raise TransactionRequiredError(
+            f"{what} must run inside a transaction, so that the change and its artifact row are "
+            "written together or not at all. Nothing has changed. Move it out of "
+            "autocommit_block(), or do not run with isolation_level AUTOCOMMIT."
+        ) from error
+    run(connection, "RELEASE SAVEPOINT _zanith_probe")
+
+
+def lock_table(connection: Connection, relation: Relation) -> None:
+    """Lock a table, its partitions and children against everybody, before anything is read."""
+    run(connection, f"LOCK TABLE {relation.name} IN ACCESS EXCLUSIVE MODE")
+
+
+def now(connection: Connection) -> dt.datetime:
+    """Return the server's clock, which moves inside a transaction, unlike `now()`."""
+    moment = scalar(connection, "SELECT pg_catalog.clock_timestamp()")
+    assert isinstance(moment, dt.datetime)
+    return moment
+
+
+def expiry(created_at: dt.datetime, retention_days: int | None) -> dt.datetime | None:
+    """Return when an artifact may be purged; None keeps it for ever.
+
+    Raises `ZanithError` for anything but a whole number of days, zero or more.
+    """
+    if retention_days is None:
+        return None
+    if isinstance(retention_days, bool) or not isinstance(retention_days, int):
+        raise ZanithError(
+            f"retention_days is a whole number of days or None, not {retention_days!r}."
+        )
+    if retention_days < 0:
+        raise ZanithError(f"retention_days cannot be negative ({retention_days}).")
+    try:
+        return created_at + dt.timedelta(days=retention_days)
+    except OverflowError:
+        raise ZanithError(
+            f"retention_days = {retention_days} is past the end of the calendar; use None to keep "
+            "for ever."
+        ) from None

@@ -1,0 +1,43 @@
+"""The structure of what is parked, for its fingerprint.
+
+Only facts that every PostgreSQL version states alike: definitions as text may be worded
+differently after an upgrade of the server.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..catalog.capture import Scope
+from ..catalog.queries import CONSTRAINTS, INDEXES
+from ..catalog.relation import Column, Relation, columns, tree
+
+
+def column_structure(column: Column) -> dict[str, Any]:
+    """Return what identifies a parked column."""
+    return {
+        "name": column.name,
+        "type": column.type,
+        "collation": column.collation,
+        "not_null": column.not_null,
+        "identity": column.identity,
+        "generated": column.generated,
+    }
+
+
+def table_structure(connection: Connection, relation: Relation) -> dict[str, Any]:
+    """Return what identifies a parked table, its partitions included."""
+    return {
+        member.name.name: {
+            "columns": [column_structure(column) for column in columns(connection, member)],
+            "constraints": sorted(
+                f"{row.type} {row.name}"
+                for row in Scope(connection, member).rows(CONSTRAINTS)
+                if row.type != "n"
+            ),
+            "indexes": sorted(row.name for row in Scope(connection, member).rows(INDEXES)),
+        }
+        for member in tree(connection, relation)
+    }
