@@ -101,6 +101,9 @@ def install() -> None:
     if STAMP.exists() and STAMP.read_text() == wanted:
         return
     print("Installing into .venv (this is done once) …", flush=True)
+    # tox leaves a file of that name that says where its own environment is.
+    if VENV.is_file() or VENV.is_symlink():
+        VENV.unlink()
     shutil.rmtree(VENV, ignore_errors=True)
     _quietly(_interpreter(), "-m", "venv", str(VENV))
     _quietly(str(PYTHON), "-m", "pip", "install", "--editable", f"{ROOT}[dev]")
