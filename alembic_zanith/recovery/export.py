@@ -10,6 +10,8 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact
+from alembic_zanith.catalog.relation import Relation
+from alembic_zanith.errors import DataMissingError
 from alembic_zanith.identifiers import quote
 from alembic_zanith.integrity import pinned_settings
 from alembic_zanith.models import ArtifactKind
@@ -18,8 +20,9 @@ from alembic_zanith.workspace import Workspace
 
 from .copying import CSV, VERBATIM, copy_out
 from .listing import find_artifact
-from .presence import ParkedRelation, require_parked
+from .locate import locate_parked, require_parked
 from .report import ExportReport
+from .session import require_transaction
 from .sinks import JsonArraySink, Sink
 
 _BUFFER_BYTES = 1 << 18
@@ -57,13 +60,23 @@ def export_artifact(
         with engine.connect() as connection, open("uuids.csv", "wb") as output:
             export_artifact(connection, "users.legacy_uuid", output=output)
     """
+    require_transaction(connection, "export_artifact")
     artifact = find_artifact(connection, target, workspace=workspace)
     chosen = ExportFormat(format)
-    select = _select(connection, artifact, require_parked(connection, artifact))
+    select = _select(connection, artifact, _holder(connection, artifact))
     sink = (JsonArraySink if chosen is ExportFormat.JSON else Sink)(output, on_progress)
     with pinned_settings(connection):
         count = _stream(connection, chosen, select, sink)
     return ExportReport(artifact, count, sink.size)
+
+
+def _holder(connection: Connection, artifact: Artifact) -> Relation:
+    if artifact.restored_at is not None and locate_parked(connection, artifact) is None:
+        raise DataMissingError(
+            f"Artifact {artifact.id} holds no data any more: {artifact.source} was restored, as "
+            f"{artifact.restored_as}. Read it there."
+        )
+    return require_parked(connection, artifact)
 
 
 def _stream(connection: Connection, chosen: ExportFormat, select: str, sink: Sink) -> int:
@@ -96,7 +109,7 @@ def _as_json(select: str) -> str:
     return f"SELECT {line} FROM ({select}) AS exported"
 
 
-def _select(connection: Connection, artifact: Artifact, parked: ParkedRelation) -> str:
+def _select(connection: Connection, artifact: Artifact, parked: Relation) -> str:
     """Return the query of the exported columns under their exported names."""
     match artifact.kind:
         case ArtifactKind.SOFT_DROP_COLUMN:
@@ -122,7 +135,7 @@ def _with_value(
     return [*key, (column, label)]
 
 
-def _key_columns(connection: Connection, parked: ParkedRelation) -> list[str]:
+def _key_columns(connection: Connection, parked: Relation) -> list[str]:
     return [
         row.name
         for row in rows(
@@ -137,7 +150,7 @@ def _key_columns(connection: Connection, parked: ParkedRelation) -> list[str]:
     ]
 
 
-def _all_columns(connection: Connection, parked: ParkedRelation) -> list[str]:
+def _all_columns(connection: Connection, parked: Relation) -> list[str]:
     return [
         row.name
         for row in rows(

@@ -11,6 +11,7 @@ from alembic_zanith.workspace import Workspace
 
 from .presence import find_all_parked
 from .report import ArtifactSummary
+from .session import require_postgresql
 
 
 def list_artifacts(
@@ -28,6 +29,7 @@ def list_artifacts(
         for summary in list_artifacts(connection):
             print(summary.artifact.source, summary.size_bytes)
     """
+    require_postgresql(connection, "list_artifacts")
     statuses = None if include_restored else [ArtifactStatus.LIVE]
     artifacts = ArtifactStore(connection, workspace).all(statuses)
     parked = find_all_parked(connection, artifacts)

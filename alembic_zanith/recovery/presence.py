@@ -1,4 +1,4 @@
-"""Where the data of an artifact is at this moment."""
+"""Which artifacts still have their data, where, and how large it is: for many at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact
-from alembic_zanith.errors import DataMissingError
 from alembic_zanith.identifiers import QualifiedName
 from alembic_zanith.models import ArtifactKind
 from alembic_zanith.sql import rows
@@ -71,31 +70,6 @@ def find_all_parked(
 def find_parked(connection: Connection, artifact: Artifact) -> ParkedRelation | None:
     """Return the relation of one artifact, or None when its data is gone."""
     return find_all_parked(connection, [artifact]).get(artifact.id)
-
-
-def require_parked(connection: Connection, artifact: Artifact) -> ParkedRelation:
-    """Return the relation of one artifact.
-
-    Raises `DataMissingError` when its data is gone.
-    """
-    parked = find_parked(connection, artifact)
-    if parked is None:
-        raise DataMissingError(missing_message(artifact))
-    return parked
-
-
-def missing_message(artifact: Artifact) -> str:
-    """Say that the data of an artifact is gone, and why if that is known."""
-    if artifact.restored_at is not None and artifact.restored_as is not None:
-        return (
-            f"Artifact {artifact.id} ({artifact.source}) holds no data any more: it was restored "
-            f"as {artifact.restored_as}."
-        )
-    return (
-        f"The data of artifact {artifact.id} ({artifact.source}) is gone: there is no "
-        f"{artifact.parked}. Something else dropped or renamed it; "
-        f"`alembic zanith-recover purge {artifact.id}` removes the entry."
-    )
 
 
 def _tables(connection: Connection, artifacts: Collection[Artifact]) -> dict[str, ParkedRelation]:

@@ -19,6 +19,7 @@ from alembic_zanith.workspace import Workspace
 
 from .presence import ParkedRelation, find_all_parked, find_parked
 from .report import PurgeReport
+from .session import require_postgresql, require_transaction
 
 CLEANUP_LOCK_TIMEOUT = "5s"
 """How long a cleanup waits for a table that others use, unless `lock_timeout` is set already.
@@ -45,6 +46,7 @@ def purge(
         with engine.begin() as connection:
             purge(connection, "users.legacy_uuid")
     """
+    require_transaction(connection, "purge")
     store = ArtifactStore(connection, workspace)
     artifact = purge_candidate(connection, target, workspace=workspace)
     report = _purge(store, artifact)
@@ -87,12 +89,14 @@ def cleanup(
         with engine.begin() as connection:
             cleanup(connection, older_than=datetime.timedelta(days=30))
     """
+    require_postgresql(connection, "cleanup")
     store = ArtifactStore(connection, workspace)
     now = scalar(connection, "SELECT pg_catalog.now()")
     due = [a for a in reversed(store.all()) if _is_due(a, now, older_than)]
     if dry_run:
         parked = find_all_parked(connection, due)
         return [_report(a, parked.get(a.id), dropped=False, dry_run=True) for a in due]
+    require_transaction(connection, "cleanup")
     with _bounded_wait(connection):
         reports = [_purge_in_savepoint(store, artifact) for artifact in due]
     return [report for report in reports if report is not None]

@@ -1,0 +1,65 @@
+"""Errors of a command as `FAILED: …` and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import re
+from typing import IO, Any
+
+import click
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from alembic_zanith.failures import explained
+
+from .project import Project
+
+NAME = "zanith-recover"
+
+
+class Failure(click.ClickException):
+    """An error that the user can mend, printed as Alembic prints its own, but to stderr.
+
+    Standard output is for data: the rows of an export, or JSON.
+    """
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"FAILED: {self.message}", file=file, err=file is None)
+
+
+class FailingGroup(click.Group):
+    """A group whose commands end with `FAILED: …` in place of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        project: Project = ctx.obj
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            message = _message(error, f"{NAME} {ctx.invoked_subcommand}")
+            if message is None or project.raise_errors:
+                raise
+            raise Failure(without_passwords(message)) from error
+
+
+def _message(error: Exception, action: str) -> str | None:
+    """Return what to tell the user, or None for what is a defect, of ours or of env.py."""
+    if isinstance(error, DBAPIError):
+        return str(explained(action, error))
+    if isinstance(error, CommandError | SQLAlchemyError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno != errno.EPIPE:
+        return f"{action}: {error}"
+    # SQLAlchemy lets what asyncpg raises while it connects pass as it is.
+    if type(error).__module__.partition(".")[0] == "asyncpg":
+        return f"{action} changed nothing: {error}"
+    return None
+
+
+def without_passwords(text: str) -> str:
+    """Hide the passwords of URLs and connection strings.
+
+    >>> without_passwords("postgresql://app:s3cret@db/shop and password=s3cret")
+    'postgresql://app:***@db/shop and password=***'
+    """
+    text = re.sub(r"(//[^\s:/@]*:)[^\s/]*@", r"\1***@", text)
+    return re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1***", text, flags=re.IGNORECASE)

@@ -1,0 +1,174 @@
+"""The databases of an Alembic project, reached by running its env.py as Alembic does."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection
+
+from alembic_zanith.artifacts import ArtifactStore
+from alembic_zanith.config.context import settings_of, workspace
+from alembic_zanith.errors import UnknownObjectError, UnsupportedDatabaseError, did_you_mean
+from alembic_zanith.sql import rows
+from alembic_zanith.workspace import Workspace
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext, RevisionStep
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database that env.py connects to."""
+
+    label: str
+    connection: Connection
+    workspace: Workspace
+
+
+@dataclass
+class _Visits:
+    """What one run of env.py has come by."""
+
+    seen: set[tuple[object, ...]] = field(default_factory=set)
+    labels: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    error: BaseException | None = None
+
+
+class Project:
+    """An Alembic project."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @property
+    def raise_errors(self) -> bool:
+        """Whether the user asked for tracebacks, with Alembic's `--raiseerr`."""
+        return bool(getattr(self.config.cmd_opts, "raiseerr", False))
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the user gave Alembic's `--quiet`."""
+        return bool(getattr(self.config.cmd_opts, "quiet", False))
+
+    def visit(self, work: Callable[[Database], T], only: str | None = None) -> dict[str, T]:
+        """Run env.py and call `work` for each PostgreSQL database; return results by label.
+
+        What `work` writes is committed exactly where `alembic upgrade` would be: by env.py, or
+        after each database where env.py has `transaction_per_migration`. So the results are to be
+        shown after this returns. `only` names the one database to work on.
+
+        Raises `UnsupportedDatabaseError` when there are other databases only, `UnknownObjectError`
+        when none is named `only`, and `CommandError` when env.py runs no migrations.
+        """
+        results: dict[str, T] = {}
+        visits = _Visits()
+
+        def visit_one(heads: object, context: MigrationContext) -> Iterable[RevisionStep]:
+            try:
+                # As Alembic does around each revision, for the sake of env.py's with an external
+                # transaction, with transaction_per_migration and with neither.
+                with context.begin_transaction(_per_migration=True):
+                    database = _open(context, visits)
+                    if database is not None and only in (None, database.label):
+                        results[database.label] = work(database)
+            except BaseException as error:
+                visits.error = error
+                raise
+            return ()
+
+        self._run_env(visit_one)
+        if visits.error is not None:
+            # env.py has caught it, but nothing may look like a success that was none.
+            raise visits.error
+        if not results:
+            raise _nothing_visited(visits, only)
+        return results
+
+    def visit_one(self, label: str, work: Callable[[Database], T]) -> T:
+        """Like `visit`, for the one database with this label."""
+        return self.visit(work, label)[label]
+
+    def survey(self, look: Callable[[Database], T], only: str | None = None) -> dict[str, T]:
+        """Like `visit`, for a first look whose log lines a second run would repeat."""
+        before = logging.root.manager.disable
+        logging.disable(logging.INFO)
+        try:
+            return self.visit(look, only)
+        finally:
+            logging.disable(before)
+
+    def _run_env(self, visit_one: Callable[..., Any]) -> None:
+        script = ScriptDirectory.from_config(self.config)
+        environment = EnvironmentContext(self.config, script, fn=visit_one, dont_mutate=True)
+        # What env.py or an engine with echo=True prints must not get in between JSON or CSV.
+        with environment, contextlib.redirect_stdout(sys.stderr):
+            script.run_env()
+
+
+_HERE = """
+SELECT pg_catalog.current_database()::text AS name,
+       pg_catalog.inet_server_addr()::text AS address,
+       pg_catalog.inet_server_port() AS port,
+       pg_catalog.pg_postmaster_start_time()::text AS started
+"""
+
+
+def _open(context: MigrationContext, visits: _Visits) -> Database | None:
+    """Return the database of a context, or None if it is another product or was seen before."""
+    connection = context.connection
+    if connection is None or context.dialect.name != "postgresql":
+        visits.foreign.append(context.dialect.name)
+        return None
+    space = workspace(settings_of(context), context)
+    schema = ArtifactStore(connection, space).schema
+    (here,) = rows(connection, _HERE)
+    identity = (*here, schema)
+    if identity in visits.seen:
+        # Two version tables in one schema share one set of artifacts.
+        return None
+    visits.seen.add(identity)
+    label = _label(context, here.name, schema, visits.labels)
+    visits.labels.append(label)
+    return Database(label, connection, space)
+
+
+def _label(context: MigrationContext, name: str, schema: str, taken: list[str]) -> str:
+    """Name a database as env.py does, in the template multidb, else as PostgreSQL does."""
+    token = str(context.opts.get("upgrade_token", ""))
+    section = token.removesuffix("_upgrades")
+    candidates = [section] if section not in ("", "upgrades") else []
+    candidates += [name, f"{name}.{schema}"]
+    for candidate in candidates:
+        if candidate not in taken:
+            return candidate
+    return f"{name}.{schema}#{len(taken) + 1}"
+
+
+def _nothing_visited(visits: _Visits, only: str | None) -> CommandError:
+    if visits.labels:
+        known = ", ".join(visits.labels)
+        return UnknownObjectError(
+            f"The project has no database {only!r}.{did_you_mean(str(only), visits.labels)} "
+            f"It has {known}."
+        )
+    if visits.foreign:
+        return UnsupportedDatabaseError(
+            f"Nothing can be parked on {' or '.join(sorted(set(visits.foreign)))}: alembic-zanith "
+            "works on PostgreSQL only."
+        )
+    return CommandError(
+        "env.py did not call context.run_migrations(), so there is no connection to work on. "
+        "zanith-recover needs it to do so whatever the command is, as Alembic's templates do."
+    )
