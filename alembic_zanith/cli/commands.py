@@ -80,7 +80,7 @@ def list_command(
     )
 
 
-@zanith_recover.command("inspect")
+@zanith_recover.command("inspect", short_help="One artifact, and if it is intact.")
 @click.argument("target")
 @json_option
 @database_option
@@ -98,7 +98,7 @@ def inspect_command(project: Project, target: str, json: bool, database: str | N
         show_inspection(inspection, Terminal(sys.stdout), _now())
 
 
-@zanith_recover.command("export")
+@zanith_recover.command("export", short_help="Stream its rows to a file or stdout.")
 @click.argument("target")
 @click.option(
     "--format",
@@ -145,7 +145,7 @@ def export_command(
         click.echo(outcome.export_line(report, str(path)))
 
 
-@zanith_recover.command("purge")
+@zanith_recover.command("purge", short_help="Drop its data for good.")
 @click.argument("target")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @database_option
@@ -169,7 +169,7 @@ def purge_command(project: Project, target: str, yes: bool, database: str | None
         click.echo(outcome.purge_line(report))
 
 
-@zanith_recover.command("cleanup")
+@zanith_recover.command("cleanup", short_help="Purge what has expired; for cron.")
 @click.option(
     "--older-than",
     metavar="AGE",

@@ -17,7 +17,7 @@ from .project import Database, Project
 from .targets import locate
 
 
-@click.command("restore-column")
+@click.command("restore-column", short_help="Bring back a column.")
 @click.argument("target", metavar="TABLE.COLUMN")
 @restore_options
 @click.option(
@@ -29,7 +29,7 @@ def restore_column_command(project: Project, /, target: str, **options: Any) -> 
     _restore(project, target, COLUMN_KINDS, restore_column, options)
 
 
-@click.command("restore-table")
+@click.command("restore-table", short_help="Bring back a table.")
 @click.argument("target", metavar="TABLE")
 @restore_options
 @click.pass_obj

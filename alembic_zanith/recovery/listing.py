@@ -9,7 +9,7 @@ from alembic_zanith.errors import UnknownObjectError
 from alembic_zanith.models import ArtifactStatus
 from alembic_zanith.workspace import Workspace
 
-from .presence import find_all_parked
+from .presence import ParkedRelation, find_all_parked
 from .report import ArtifactSummary
 from .session import require_postgresql
 
@@ -33,10 +33,13 @@ def list_artifacts(
     statuses = None if include_restored else [ArtifactStatus.LIVE]
     artifacts = ArtifactStore(connection, workspace).all(statuses)
     parked = find_all_parked(connection, artifacts)
-    return [
-        ArtifactSummary(a, parked[a.id].size_bytes if a.id in parked else None, a.id in parked)
-        for a in artifacts
-    ]
+    return [_summary(artifact, parked.get(artifact.id)) for artifact in artifacts]
+
+
+def _summary(artifact: Artifact, parked: ParkedRelation | None) -> ArtifactSummary:
+    if parked is None:
+        return ArtifactSummary(artifact, size_bytes=None, present=False)
+    return ArtifactSummary(artifact, parked.size_bytes, True, parked.row_estimate)
 
 
 def find_artifact(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,11 +19,13 @@ class ParkedRelation:
     """The relation that holds the data of an artifact.
 
     `size_bytes` is None for the column of a live table, which has no size of its own.
+    `row_estimate` is what the planner assumes, None for a table never analyzed.
     """
 
     oid: int
     name: QualifiedName
     kind: str
+    row_estimate: int | None
     size_bytes: int | None
 
 
@@ -30,7 +33,7 @@ class ParkedRelation:
 # https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-INFO-PARTITION
 _TABLES = """
 SELECT n.nspname::text AS schema, c.relname::text AS name, c.oid::bigint AS oid,
-       c.relkind::text AS kind,
+       c.relkind::text AS kind, nullif(c.reltuples, -1)::bigint AS row_estimate,
        coalesce((SELECT sum(pg_catalog.pg_total_relation_size(t.relid))
                    FROM pg_catalog.pg_partition_tree(c.oid) t),
                 pg_catalog.pg_total_relation_size(c.oid))::bigint AS size_bytes
@@ -44,7 +47,8 @@ SELECT n.nspname::text AS schema, c.relname::text AS name, c.oid::bigint AS oid,
 # Children repeat the columns of their parent, so the topmost table is the one to speak of.
 _COLUMNS = """
 SELECT a.attname::text AS column, n.nspname::text AS schema, c.relname::text AS name,
-       c.oid::bigint AS oid, c.relkind::text AS kind
+       c.oid::bigint AS oid, c.relkind::text AS kind,
+       nullif(c.reltuples, -1)::bigint AS row_estimate
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -81,12 +85,7 @@ def _tables(connection: Connection, artifacts: Collection[Artifact]) -> dict[str
         schemas=[artifact.parked_schema for artifact in artifacts],
         names=[artifact.parked_table for artifact in artifacts],
     )
-    by_name = {
-        (row.schema, row.name): ParkedRelation(
-            row.oid, QualifiedName(row.schema, row.name), row.kind, row.size_bytes
-        )
-        for row in found
-    }
+    by_name = {(row.schema, row.name): _parked_relation(row, row.size_bytes) for row in found}
     return {
         artifact.id: by_name[artifact.parked_schema, artifact.parked_table]
         for artifact in artifacts
@@ -100,7 +99,11 @@ def _columns(connection: Connection, artifacts: Collection[Artifact]) -> dict[st
     names = [artifact.parked_column for artifact in artifacts]
     # Later rows win: see the order of the query.
     by_name = {
-        row.column: ParkedRelation(row.oid, QualifiedName(row.schema, row.name), row.kind, None)
-        for row in rows(connection, _COLUMNS, columns=names)
+        row.column: _parked_relation(row, None) for row in rows(connection, _COLUMNS, columns=names)
     }
     return {a.id: by_name[a.parked_column] for a in artifacts if a.parked_column in by_name}
+
+
+def _parked_relation(row: Any, size_bytes: int | None) -> ParkedRelation:
+    name = QualifiedName(row.schema, row.name)
+    return ParkedRelation(row.oid, name, row.kind, row.row_estimate, size_bytes)

@@ -65,12 +65,14 @@ class ArtifactSummary:
     """One line of `list`.
 
     `size_bytes` is None where it cannot be told: the column of a live table has no size of its
-    own. `present` is False when what was parked no longer exists.
+    own. `present` is False when what was parked no longer exists. `row_estimate` stands in for
+    `artifact.row_count` where the rows were not counted, as for soft drops.
     """
 
     artifact: Artifact
     size_bytes: int | None
     present: bool
+    row_estimate: int | None = None
 
 
 @dataclass(frozen=True)

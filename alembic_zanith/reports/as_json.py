@@ -49,6 +49,7 @@ def summary_json(summary: ArtifactSummary, database: str) -> dict[str, Any]:
     """Return one line of `list`."""
     return {
         **artifact_json(summary.artifact, database),
+        "row_estimate": summary.row_estimate,
         "size_bytes": summary.size_bytes,
         "present": summary.present,
     }

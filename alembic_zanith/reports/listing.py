@@ -39,7 +39,7 @@ def listing(
         row = [
             cell(artifact.source, "bold"),
             cell(artifact.kind.value),
-            cell(words.count(artifact.row_count)),
+            cell(_rows(summary)),
             _size(summary),
             cell(words.duration(now - artifact.created_at)),
             cell(words.expiry(artifact.expires_at, now)),
@@ -51,6 +51,12 @@ def listing(
             row.append(cell(database))
         table.add_row(*row)
     return table
+
+
+def _rows(summary: ArtifactSummary) -> str:
+    if summary.artifact.row_count is None and summary.row_estimate is not None:
+        return f"~{words.count(summary.row_estimate)}"
+    return words.count(summary.artifact.row_count)
 
 
 def _size(summary: ArtifactSummary) -> Text:

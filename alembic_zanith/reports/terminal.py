@@ -8,7 +8,6 @@ from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +27,8 @@ class Terminal:
                 stream.reconfigure(errors="backslashreplace")
         self._stream = stream
         self.console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        if not self.console.is_terminal:
+            self.console.width = _UNLIMITED
 
     @property
     def is_terminal(self) -> bool:
@@ -42,11 +43,8 @@ class Terminal:
         if self.is_terminal:
             self.console.print(renderable)
             return
-        wide = Measurement.get(
-            self.console, self.console.options.update(width=_UNLIMITED), renderable
-        ).maximum
         with self.console.capture() as captured:
-            self.console.print(renderable, width=max(wide, 1), crop=False, no_wrap=True)
+            self.console.print(renderable)
         for row in captured.get().splitlines():
             self._stream.write(row.rstrip() + "\n")
 

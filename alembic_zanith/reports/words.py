@@ -37,15 +37,15 @@ def size(number: int | None) -> str:
 
 
 def duration(span: dt.timedelta) -> str:
-    """Return the length of a span in its largest sensible unit.
+    """Return the length of a span in its largest sensible unit, rounded.
 
-    >>> duration(dt.timedelta(hours=2, minutes=5)), duration(dt.timedelta(days=12))
+    >>> duration(dt.timedelta(hours=2, minutes=5)), duration(dt.timedelta(days=11, hours=23))
     ('2h', '12d')
     """
-    seconds = int(abs(span.total_seconds()))
+    seconds = round(abs(span.total_seconds()))
     for threshold, divisor, letter in _AGES:
         if seconds >= threshold:
-            return f"{seconds // divisor}{letter}"
+            return f"{(seconds + divisor // 2) // divisor}{letter}"
     return f"{seconds}s"
 
 
