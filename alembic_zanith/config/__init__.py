@@ -1,5 +1,6 @@
 """Settings: what a project has configured, and where that is read from."""
 
+from .context import settings_of, workspace
 from .settings import DEFAULT_RETENTION_DAYS, SETTINGS, Setting, Settings
 from .sources import load_settings
 from .values import (
@@ -21,4 +22,6 @@ __all__ = [
     "UnknownTables",
     "load_settings",
     "parse_retention_days",
+    "settings_of",
+    "workspace",
 ]

@@ -1,0 +1,53 @@
+"""Autogenerate: vanished columns and tables are parked, and nothing of ours ever shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alembic.util import DispatchPriority, PriorityDispatchResult
+
+from alembic_zanith.config import settings_of
+from alembic_zanith.hooks import add_name_filter, autogenerate_plugin
+
+from .own_objects import OwnObjects
+from .swap import swap_drops
+from .unknown_tables import UnknownTableFilter
+
+if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.ops import UpgradeOps
+
+PLUGIN = "alembic.autogenerate.zanith"
+"""Its name, by which a project may leave it out: `autogenerate_plugins=["~alembic…zanith"]`."""
+
+_SUBGROUP = "zanith"
+
+
+def register() -> None:
+    """Add the comparators to Alembic's autogenerate, for PostgreSQL."""
+    plugin = autogenerate_plugin(PLUGIN)
+    for comparator, priority in (
+        (hide_names, DispatchPriority.FIRST),
+        (swap_dropped, DispatchPriority.LAST),
+    ):
+        plugin.add_autogenerate_comparator(
+            comparator,
+            "autogenerate",
+            _SUBGROUP,
+            qualifier="postgresql",
+            priority=priority,
+        )
+
+
+def hide_names(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
+    """Before Alembic compares: hide what is ours and what is another application's."""
+    settings = settings_of(context.migration_context)
+    add_name_filter(context, OwnObjects(settings.archive_schema))
+    add_name_filter(context, UnknownTableFilter(context, settings))
+    return PriorityDispatchResult.CONTINUE
+
+
+def swap_dropped(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
+    """After all have compared: park what would have been dropped."""
+    swap_drops(context, upgrade_ops)
+    return PriorityDispatchResult.CONTINUE

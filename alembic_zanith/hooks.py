@@ -1,0 +1,119 @@
+"""All wrapping of Alembic internals, each with the documented extension point that fell short.
+
+`install()` may be called any number of times, also after this module was loaded anew: what is
+wrapped already is unwrapped first.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from alembic.operations.batch import BatchOperationsImpl
+from alembic.runtime import plugins
+from alembic.runtime.migration import MigrationContext
+
+from .errors import ZanithError
+
+if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.base import AbstractOperations
+    from alembic.runtime.migration import RevisionStep
+
+_ORIGINAL = "_zanith_original"
+_REVISION = "_zanith_revision"
+
+NameFilter = Callable[[str | None, str, dict[str, Any]], bool]
+
+
+def install() -> None:
+    """Put the wraps in place that `import alembic_zanith` needs."""
+    _wrap(MigrationContext, "run_migrations", _noting_revisions)
+
+
+def _wrap(owner: type, name: str, decorate: Callable[[Callable[..., Any]], Any]) -> None:
+    current = getattr(owner, name)
+    original = getattr(current, _ORIGINAL, current)
+    wrapper = decorate(original)
+    setattr(wrapper, _ORIGINAL, original)
+    setattr(owner, name, wrapper)
+
+
+def _noting_revisions(original: Callable[..., None]) -> Callable[..., None]:
+    """Wrap `MigrationContext.run_migrations`: while a step runs, the context knows which.
+
+    An operation sees its `MigrationContext`, which does not say whose script is calling it. The
+    documented hook for steps, `on_version_apply`, comes only after the step, and has to be given
+    to `context.configure()` in env.py.
+    """
+
+    @functools.wraps(original)
+    def run_migrations(self: MigrationContext, **kw: Any) -> None:
+        steps_of = self._migrations_fn
+        if steps_of is None:
+            original(self, **kw)
+            return
+
+        def noted(heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
+            steps: Iterable[RevisionStep] = steps_of(heads, context) or ()
+            for step in steps:
+                setattr(context, _REVISION, step.info.up_revision_id)
+                yield step
+
+        self._migrations_fn = noted
+        try:
+            original(self, **kw)
+        finally:
+            self._migrations_fn = steps_of
+            setattr(self, _REVISION, None)
+
+    return run_migrations
+
+
+def current_revision(context: MigrationContext) -> str | None:
+    """Return the id of the revision whose upgrade() or downgrade() is running, if any."""
+    revision: str | None = getattr(context, _REVISION, None)
+    return revision
+
+
+def flush_batch(operations: AbstractOperations, operation: str) -> None:
+    """Run what a batch has queued so far, so that an operation of ours comes after it.
+
+    `batch_alter_table` queues its operations until the block ends, as calls of methods that
+    Alembic's own implementation has. There is no documented way to queue anything else.
+
+    Raises `ZanithError` for a batch that will copy the table: the copy would have none of what
+    was parked.
+    """
+    batch = operations.impl
+    if not isinstance(batch, BatchOperationsImpl):
+        return
+    if batch._should_recreate():
+        raise ZanithError(
+            f"{operation} cannot run in a batch with recreate={batch.recreate!r} on "
+            f"{batch.table_name!r}: the table is copied, and what is parked would be lost with "
+            "the old one. Move the call out of the batch, or leave out recreate."
+        )
+    batch.flush()
+    batch.batch.clear()
+
+
+def add_name_filter(context: AutogenContext, keep: NameFilter) -> None:
+    """Hide names from autogenerate, beside what the project's own `include_name` hides.
+
+    The documented way, `include_name`, belongs to env.py and is read before the first comparator
+    of a plugin runs.
+    """
+    context._name_filters.append(keep)
+
+
+def autogenerate_plugin(name: str) -> plugins.Plugin:
+    """Return a new Alembic plugin of this name, in place of one from an earlier import.
+
+    `Plugin(name)` refuses a name that is taken, and nothing documented finds the one that has it.
+    """
+    existing = plugins._all_plugins.get(name)
+    if existing is not None:
+        existing.remove()
+    return plugins.Plugin(name)

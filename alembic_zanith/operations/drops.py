@@ -1,0 +1,141 @@
+"""What the four operations that park something have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import sqlalchemy as sa
+from alembic.operations.ops import (
+    CreateTableOp,
+    DropColumnOp,
+    DropTableOp,
+    MigrateOperation,
+)
+
+from alembic_zanith.config import DEFAULT_RETENTION_DAYS, parse_retention_days
+from alembic_zanith.errors import ConfigurationError
+
+from .restore_column import RestoreColumnOp
+from .restore_table import RestoreTableOp
+
+if TYPE_CHECKING:
+    from sqlalchemy.schema import SchemaItem
+
+
+def checked_retention(kind: str, days: int | None) -> int | None:
+    """Return the number of days, or refuse what is none."""
+    try:
+        return parse_retention_days(days)
+    except ValueError as error:
+        raise ConfigurationError(f"{kind}: retention_days={days!r} {error}") from None
+
+
+class DropColumnOperation(MigrateOperation):
+    """Parks one column. `column` and `elements` are its definition, where autogenerate saw it."""
+
+    kind: ClassVar[str]
+
+    def __init__(
+        self,
+        table_name: str,
+        column_name: str,
+        *,
+        schema: str | None = None,
+        retention_days: int | None = DEFAULT_RETENTION_DAYS,
+        column: sa.Column[Any] | None = None,
+        elements: Sequence[SchemaItem] = (),
+    ) -> None:
+        self.table_name = table_name
+        self.schema = schema
+        self.column_name = column_name
+        self.retention_days = checked_retention(self.kind, retention_days)
+        self.column = column
+        self.elements = tuple(elements)
+
+    @classmethod
+    def from_drop(
+        cls,
+        drop: DropColumnOp,
+        elements: Sequence[SchemaItem] = (),
+        retention_days: int | None = DEFAULT_RETENTION_DAYS,
+    ) -> Self:
+        """Return the operation that parks what `drop` would have dropped."""
+        return cls(
+            drop.table_name,
+            drop.column_name,
+            schema=drop.schema,
+            retention_days=retention_days,
+            column=drop.to_column(),
+            elements=elements,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind}({str(self.table_name)!r}, {str(self.column_name)!r})"
+
+    def reverse(self) -> RestoreColumnOp:
+        """Return the restore, with the definition to fall back on."""
+        return RestoreColumnOp(
+            self.table_name,
+            self.column_name if self.column is None else self.column,
+            *self.elements,
+            schema=self.schema,
+            _reverse=self,
+        )
+
+    def to_diff_tuple(self) -> tuple[str, str | None, str, sa.Column[Any]]:
+        """Return what Alembic's own drop does, for `alembic check` and `compare_metadata`."""
+        drop = DropColumnOp(self.table_name, self.column_name, schema=self.schema)
+        column = drop.to_column() if self.column is None else self.column
+        return ("remove_column", self.schema, self.table_name, column)
+
+
+class DropTableOperation(MigrateOperation):
+    """Parks one table. `definition` and `indexes` are what autogenerate saw of it."""
+
+    kind: ClassVar[str]
+
+    def __init__(
+        self,
+        table_name: str,
+        *,
+        schema: str | None = None,
+        retention_days: int | None = DEFAULT_RETENTION_DAYS,
+        definition: CreateTableOp | None = None,
+        indexes: Sequence[sa.Index] = (),
+    ) -> None:
+        self.table_name = table_name
+        self.schema = schema
+        self.retention_days = checked_retention(self.kind, retention_days)
+        self.definition = definition
+        self.indexes = tuple(indexes)
+
+    @classmethod
+    def from_drop(
+        cls,
+        drop: DropTableOp,
+        indexes: Sequence[sa.Index] = (),
+        retention_days: int | None = DEFAULT_RETENTION_DAYS,
+    ) -> Self:
+        """Return the operation that parks what `drop` would have dropped."""
+        return cls(
+            drop.table_name,
+            schema=drop.schema,
+            retention_days=retention_days,
+            definition=drop.reverse(),
+            indexes=indexes,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind}({str(self.table_name)!r})"
+
+    def reverse(self) -> RestoreTableOp:
+        """Return the restore, with the definition to fall back on."""
+        if self.definition is None:
+            return RestoreTableOp(self.table_name, schema=self.schema, _reverse=self)
+        return RestoreTableOp.from_definition(self.definition, self.indexes, reverse=self)
+
+    def to_diff_tuple(self) -> tuple[str, sa.Table]:
+        """Return what Alembic's own drop does, for `alembic check` and `compare_metadata`."""
+        definition = self.definition or CreateTableOp(self.table_name, [], schema=self.schema)
+        return ("remove_table", definition.to_table())
