@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -27,6 +27,9 @@ OWN_TABLES = (
 ARCHIVE_SCHEMA = "_zanith_archive"
 
 _numbers = itertools.count(1)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class PsqlFailed(AssertionError):
@@ -69,6 +72,19 @@ class Database:
         """Give a SQLAlchemy connection in a transaction, committed at the end."""
         with self.engine(driver).begin() as connection:
             yield connection
+
+    def do(
+        self,
+        function: Callable[Concatenate[sa.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Call a function that takes a connection, in a transaction that is committed.
+
+        `database.do(soft_drop_column, "users", "note")`
+        """
+        with self.begin() as connection:
+            return function(connection, *args, **kwargs)
 
     def execute(self, statements: str) -> None:
         """Run one or more statements as one transaction, on a connection of their own."""
