@@ -254,18 +254,10 @@ SELECT n.nspname::text AS schema, p.relname::text AS name,
  ORDER BY i.inhseqno
 """
 
-DOMAIN_COLUMNS = """
-WITH RECURSIVE chain (attnum, oid, typmod, depth) AS (
-     SELECT a.attnum, a.atttypid, a.atttypmod, 0
-       FROM pg_catalog.pg_attribute a
-      WHERE a.attrelid = CAST(:oid AS oid) AND a.attnum > 0 AND NOT a.attisdropped
-      UNION ALL
-     SELECT chain.attnum, d.typbasetype, d.typtypmod, chain.depth + 1
-       FROM chain JOIN pg_catalog.pg_type d ON d.oid = chain.oid WHERE d.typtype = 'd')
+RETYPABLE_COLUMNS = """
 SELECT a.attname::text AS name
-  FROM chain JOIN pg_catalog.pg_attribute a
-    ON a.attrelid = CAST(:oid AS oid) AND a.attnum = chain.attnum
- WHERE chain.depth > 0
+  FROM pg_catalog.pg_attribute a
+ WHERE a.attrelid = CAST(:oid AS oid) AND a.attnum > 0 AND NOT a.attisdropped
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table pt
                     WHERE pt.partrelid = a.attrelid AND a.attnum = ANY (pt.partattrs))
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
@@ -276,5 +268,5 @@ SELECT a.attname::text AS name
                       AND d.refclassid = CAST('pg_catalog.pg_class' AS regclass)
                       AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
                       AND ga.attgenerated <> '')
- GROUP BY a.attnum, a.attname ORDER BY a.attnum
+ ORDER BY a.attnum
 """

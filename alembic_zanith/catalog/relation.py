@@ -42,7 +42,8 @@ class Column:
     """A column with everything that belongs to it alone.
 
     `type` is the full type as SQL, with its modifier; `base_type` what a domain stands on, at the
-    end of the chain; `stored_as` is None where the type is PostgreSQL's own.
+    end of the chain, or the built-in type that an extension's type is binary-coercible with both
+    ways, as citext is with text; `is_builtin` tells whether that, or the type, is PostgreSQL's.
     """
 
     number: int
@@ -67,7 +68,7 @@ class Column:
     def portable_type(self) -> str:
         """A type of PostgreSQL itself that holds every value of this column exactly.
 
-        Built-in types stand for themselves and domains over them for their base type. All others
+        Built-in types stand for themselves and what is stored like one of them for that. All others
         (enums, composites, types of extensions) can be dropped by a later migration, so their
         values are kept as text, which every type reads back.
         """
@@ -193,12 +194,21 @@ SELECT a.attnum::int AS number, a.attname::text AS name,
              UNION ALL
             SELECT d.typbasetype, d.typtypmod, chain.depth + 1
               FROM chain JOIN pg_catalog.pg_type d ON d.oid = chain.oid WHERE d.typtype = 'd')
-       SELECT CASE WHEN depth > 0 THEN pg_catalog.format_type(chain.oid, typmod) END AS type,
-              chain.oid < 16384
+       SELECT CASE WHEN depth > 0 OR twin.oid IS NOT NULL
+                   THEN pg_catalog.format_type(coalesce(twin.oid, chain.oid), typmod) END AS type,
+              (chain.oid < 16384 OR twin.oid IS NOT NULL)
                 AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e
                                  WHERE e.oid = chain.oid AND e.typname ~ '^_?reg[a-z]+$')
                 AS is_builtin
-         FROM chain ORDER BY depth DESC LIMIT 1) AS base
+         FROM chain
+         LEFT JOIN LATERAL (
+              SELECT there.casttarget AS oid FROM pg_catalog.pg_cast there
+                JOIN pg_catalog.pg_cast back ON back.castsource = there.casttarget
+                 AND back.casttarget = there.castsource AND back.castmethod = 'b'
+               WHERE chain.oid >= 16384 AND there.castsource = chain.oid
+                 AND there.castmethod = 'b' AND there.casttarget < 16384
+               ORDER BY there.casttarget LIMIT 1) AS twin ON true
+        ORDER BY depth DESC LIMIT 1) AS base
  WHERE a.attrelid = CAST(:oid AS oid) AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY a.attnum
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..errors import NothingParkedError
 from .archive_column import archive_column
 from .export import export_artifact
+from .inspection import inspect_artifact
 from .listing import list_artifacts
 from .park_column import soft_drop_column
 from .park_table import archive_table, soft_drop_table
@@ -35,6 +36,7 @@ __all__ = [
     "archive_table",
     "cleanup",
     "export_artifact",
+    "inspect_artifact",
     "list_artifacts",
     "purge",
     "restore_column",

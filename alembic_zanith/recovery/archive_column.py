@@ -13,6 +13,7 @@ from ..catalog.capture import Scope
 from ..catalog.column_parts import ColumnAttributes, ColumnComment, Identity, OwnedSequence
 from ..catalog.parts import GeneratedExpression, Part
 from ..catalog.relation import Column, Relation, columns, get_column, server_version, tree
+from ..catalog.user_types import create_if_missing
 from ..errors import NoKeyError, ZanithError
 from ..identifiers import QualifiedName, archived_name, literal, new_artifact_id, parked_name, quote
 from ..integrity import CHECKSUM_ALGORITHM, Content, content, pinned_settings
@@ -64,6 +65,7 @@ def archive_column(
     rename(connection, relation, column, working_name)
     with pinned_settings(connection):
         current = get_column(connection, relation, working_name)
+        type_sql = create_if_missing(connection, relation, working_name)
         stored = _copy(connection, relation, current, key, archive)
         holdings = tuple(_holdings(connection, relation, working_name, archive))
         defaults = list(capture.defaults(Scope(connection, relation, current)))
@@ -81,6 +83,7 @@ def archive_column(
         column=original,
         working_name=working_name,
         value_as_text=not original.is_builtin,
+        type_sql=type_sql,
         key=key,
         generated_expression=generated,
         constant_default=constant,

@@ -76,6 +76,7 @@ class Definition:
     generated_expression: str | None = None
     constant_default: str | None = None
     column_names: tuple[str, ...] = ()
+    type_sql: tuple[str, ...] = ()
 
     @property
     def root(self) -> Holding:
@@ -105,6 +106,7 @@ class Definition:
         values["key"] = [asdict(key) for key in self.key]
         values["key_columns"] = [key.name for key in self.key]
         values["column_names"] = list(self.column_names)
+        values["type_sql"] = list(self.type_sql)
         return values
 
     @classmethod
@@ -130,6 +132,7 @@ class Definition:
             generated_expression=values["generated_expression"],
             constant_default=values["constant_default"],
             column_names=tuple(values["column_names"]),
+            type_sql=tuple(values["type_sql"]),
         )
 
 

@@ -27,6 +27,7 @@ from ..catalog.relation import (
     server_version,
     tree,
 )
+from ..catalog.user_types import free_type_names, held_types
 from ..errors import NotDroppableError
 from ..identifiers import is_zanith_name, new_artifact_id, parked_name, quote
 from ..integrity import FINGERPRINT_ALGORITHM, fingerprint, pinned_settings
@@ -76,6 +77,7 @@ def soft_drop_column(
         holdings = tuple(_soft_holdings(connection, relation, working_name, artifact_id))
         for holding, part in park_order(holdings):
             run_all(connection, part.park(holding.parked))
+        free_type_names(connection, relation, working_name, artifact_id)
         structure = column_structure(get_column(connection, relation, working_name))
     definition = Definition(
         relation_oid=relation.oid,
@@ -205,8 +207,10 @@ def _soft_parts(
         elif not found.is_harmless:
             yield found.part
     yield from _sequence_parts(scope, artifact_id)
-    if depth == 0 and column.base_type is not None and not column.generated:
-        yield domain_part(scope, column)
+    if depth == 0:
+        yield from held_types(scope.connection, scope.relation, column.name)
+        if column.base_type is not None and not column.generated:
+            yield domain_part(scope, column)
     yield from _soft_constraints(scope, depth, keep_not_null, artifact_id)
     yield from (found.part for found in capture.indexes(scope))
     yield from (found.part for found in capture.extended_statistics(scope))

@@ -24,6 +24,7 @@ from ..catalog.dependents import refuse_if_needed_by_others
 from ..catalog.parts import GeneratedExpression, Part, Renamed
 from ..catalog.relation import Relation, columns, get_relation, relation_by_oid, server_version, tree
 from ..catalog.table_parts import TriggerState
+from ..catalog.user_types import free_type_names, held_types
 from ..identifiers import QualifiedName, new_artifact_id, parked_name, quote
 from ..integrity import (
     CHECKSUM_ALGORITHM,
@@ -187,6 +188,9 @@ def _move_away(
         )
     for holding, part in park_order(tuple(holdings)):
         run_all(connection, part.park(holding.parked))
+    moved = relation_by_oid(connection, relation.oid)
+    assert moved is not None
+    free_type_names(connection, moved, None, artifact_id)
     root = holdings[0]
     with_parents = (*root.parts, *detached)
     return (Holding(root.name, root.parked, 0, with_parents, root.is_partitioned), *holdings[1:])
@@ -235,6 +239,7 @@ def _parts(
             yield default.part
     if depth == 0:
         yield from _domains(scope)
+        yield from held_types(scope.connection, scope.relation)
     yield from capture.relation_grants(scope)
     yield from capture.column_grants(scope)
     yield from capture.table_parts(scope)
@@ -249,7 +254,7 @@ def _constraint(found: Found, renamed: object) -> Iterator[Part]:
 
 
 def _domains(scope: Scope) -> Iterator[Part]:
-    swapped = {row.name for row in scope.rows(queries.DOMAIN_COLUMNS)}
+    retypable = {row.name for row in scope.rows(queries.RETYPABLE_COLUMNS)}
     for column in columns(scope.connection, scope.relation):
-        if column.name in swapped and not column.generated:
+        if column.base_type is not None and column.name in retypable and not column.generated:
             yield domain_part(scope, column)

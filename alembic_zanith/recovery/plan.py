@@ -87,6 +87,8 @@ def _archived_column(
     assert column is not None
     name = quote(str(definition.working_name))
     collation = f" COLLATE {column.collation}" if column.collation else ""
+    if definition.type_sql:
+        yield Step(definition.type_sql, place.relation)
     add = f"ALTER TABLE {place.relation} ADD COLUMN {name} {column.type}{collation}"
     if definition.generated_expression is not None:
         storage = "VIRTUAL" if column.generated == "v" else "STORED"

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore, matching
+from alembic_zanith.catalog.user_types import drop_unused_parked_types
 from alembic_zanith.errors import AmbiguousTargetError, UnknownObjectError, ZanithError
 from alembic_zanith.identifiers import quote
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
@@ -141,6 +142,7 @@ def _purge(store: ArtifactStore, artifact: Artifact) -> PurgeReport | None:
     parked = find_parked(store.connection, artifact)
     if parked is not None:
         run(store.connection, _drop_statement(artifact, parked))
+        drop_unused_parked_types(store.connection)
     store.delete(artifact.id)
     return _report(artifact, parked, dropped=parked is not None)
 

@@ -16,10 +16,13 @@ from ..catalog.relation import Column, Relation, columns, tree
 
 
 def column_structure(column: Column) -> dict[str, Any]:
-    """Return what identifies a parked column."""
+    """Return what identifies a parked column.
+
+    A type of the user's own is left out: its name changes when it is parked along.
+    """
     return {
         "name": column.name,
-        "type": column.type,
+        "type": column.type if column.is_builtin else None,
         "collation": column.collation,
         "not_null": column.not_null,
         "identity": column.identity,
