@@ -136,7 +136,7 @@ class ArtifactStore:
             present = self._columns_present(table.name)
             if not present:
                 found.append((table, None))
-            elif lacking := [name for name in table.c.keys() if name not in present]:
+            elif lacking := [name for name in table.c if name not in present]:
                 found.append((table, lacking))
         return found
 
@@ -220,9 +220,7 @@ class ArtifactStore:
         `AmbiguousTargetError` when an id prefix or a name without a schema fits several sources.
         """
         candidates = [
-            artifact
-            for artifact in self.all(statuses)
-            if kinds is None or artifact.kind in kinds
+            artifact for artifact in self.all(statuses) if kinds is None or artifact.kind in kinds
         ]
         by_id = [found for found in candidates if found.id == target]
         if not by_id and len(target) >= 4:

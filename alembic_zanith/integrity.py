@@ -82,9 +82,7 @@ def settings_now(connection: Connection, names: Mapping[str, str]) -> dict[str, 
 
 
 def _apply(connection: Connection, values: Mapping[str, str]) -> None:
-    calls = ", ".join(
-        f"pg_catalog.set_config(:n{i}, :v{i}, true)" for i, _ in enumerate(values)
-    )
+    calls = ", ".join(f"pg_catalog.set_config(:n{i}, :v{i}, true)" for i, _ in enumerate(values))
     parameters = {}
     for i, (name, value) in enumerate(values.items()):
         parameters |= {f"n{i}": name, f"v{i}": value}

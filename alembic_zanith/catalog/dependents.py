@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import DependentObjectsError, NotDroppableError
+from ..failures import sqlstate
 from ..identifiers import QualifiedName, literal, quote
 from ..sql import run, scalar
 
@@ -68,9 +69,9 @@ END"""
                 connection, "SELECT pg_catalog.current_setting(:name, true)", name=_SETTING
             )
     except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+        state = sqlstate(error)
         # 42xxx and 0Axxx say what the object is; 55000 that its state forbids it.
-        if state is None or state[:2] not in ("42", "0A", "2B", "55") or state in ("42501", "55P03"):
+        if state[:2] not in ("42", "0A", "2B", "55") or state in ("42501", "55P03"):
             raise
         what = relation.display if column is None else f"{relation.display}.{column}"
         reason = str(error.orig).strip().splitlines()[0]

@@ -202,9 +202,7 @@ def _create(row: Any) -> Iterator[str]:
     yield f"ALTER TYPE {name} OWNER TO {quote(row.owner)}"
 
 
-def create_if_missing(
-    connection: Connection, relation: Relation, column: str
-) -> tuple[str, ...]:
+def create_if_missing(connection: Connection, relation: Relation, column: str) -> tuple[str, ...]:
     """Return SQL that makes the type of a column again where it is gone by then."""
     statements = []
     for row in _held(connection, relation, column):

@@ -6,7 +6,8 @@ database as it was when it cannot do what it was asked for.
 
 from __future__ import annotations
 
-from ..errors import NothingParkedError
+from alembic_zanith.errors import NothingParkedError
+
 from .archive_column import archive_column
 from .export import export_artifact
 from .inspection import inspect_artifact

@@ -7,19 +7,39 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..artifacts import Artifact, ArtifactStore
-from ..catalog import capture
-from ..catalog.capture import Scope
-from ..catalog.column_parts import ColumnAttributes, ColumnComment, Identity, OwnedSequence
-from ..catalog.parts import GeneratedExpression, Part
-from ..catalog.relation import Column, Relation, columns, get_column, server_version, tree
-from ..catalog.user_types import create_if_missing
-from ..errors import NoKeyError, ZanithError
-from ..identifiers import QualifiedName, archived_name, literal, new_artifact_id, parked_name, quote
-from ..integrity import CHECKSUM_ALGORITHM, Content, content, pinned_settings
-from ..models import ArtifactKind, ArtifactStatus
-from ..sql import rows, run, run_all, scalar
-from ..workspace import Workspace
+from alembic_zanith.artifacts import Artifact, ArtifactStore
+from alembic_zanith.catalog import capture
+from alembic_zanith.catalog.capture import Scope
+from alembic_zanith.catalog.column_parts import (
+    ColumnAttributes,
+    ColumnComment,
+    Identity,
+    OwnedSequence,
+)
+from alembic_zanith.catalog.parts import GeneratedExpression, Part
+from alembic_zanith.catalog.relation import (
+    Column,
+    Relation,
+    columns,
+    get_column,
+    server_version,
+    tree,
+)
+from alembic_zanith.catalog.user_types import create_if_missing
+from alembic_zanith.errors import NoKeyError, ZanithError
+from alembic_zanith.identifiers import (
+    QualifiedName,
+    archived_name,
+    literal,
+    new_artifact_id,
+    parked_name,
+    quote,
+)
+from alembic_zanith.integrity import CHECKSUM_ALGORITHM, Content, content, pinned_settings
+from alembic_zanith.models import ArtifactKind, ArtifactStatus
+from alembic_zanith.sql import rows, run, run_all, scalar
+from alembic_zanith.workspace import Workspace
+
 from .archive_schema import close_to_others, ensure_archive_schema
 from .definition import ArchiveKey, Definition, Holding
 from .park_column import begin, rename, save, storage_clauses
@@ -75,7 +95,9 @@ def archive_column(
                     run_all(connection, part.park(holding.name))
         run(connection, f"ALTER TABLE {relation.name} DROP COLUMN {quote(working_name)}")
     generated = next((d.part.expression for d in defaults if d.generated), None)
-    constant = next((d.part.expression for d in defaults if d.is_constant and not d.generated), None)
+    constant = next(
+        (d.part.expression for d in defaults if d.is_constant and not d.generated), None
+    )
     definition = Definition(
         relation_oid=relation.oid,
         server_version=server_version(connection),
@@ -219,12 +241,12 @@ def _attributes(column: Column) -> Iterator[str]:
         yield f"SET ({', '.join(column.options)})"
 
 
-def _sequence(
-    scope: Scope, column: Column, row: Any, archive: QualifiedName
-) -> Iterator[Part]:
+def _sequence(scope: Scope, column: Column, row: Any, archive: QualifiedName) -> Iterator[Part]:
     if not row.is_identity:
         parked = archived_name(row.name, archive.name[-8:])
-        yield OwnedSequence(row.name, scope.relation.name.schema, column.name, parked, str(archive), archive.schema)
+        yield OwnedSequence(
+            row.name, scope.relation.name.schema, column.name, parked, str(archive), archive.schema
+        )
         return
     sequence = scope.relation.name.renamed(row.name)
     state = run(scope.connection, f"SELECT last_value, is_called FROM {sequence}").one()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from ..identifiers import QualifiedName, quote
-from ..sql import rows, run, run_all, scalar
+from alembic_zanith.identifiers import QualifiedName, quote
+from alembic_zanith.sql import rows, run, run_all, scalar
 
 _LOCK_KEY = 0x7A616E69746861
 """Advisory lock under which the schema is created: two sessions may want it at once."""

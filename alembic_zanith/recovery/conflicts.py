@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ..artifacts import Artifact
-from ..catalog.constraints import Constraint, ForeignKey, Index, NamedNotNull
-from ..catalog.parts import NotNull, Part
-from ..errors import ConstraintConflictError
-from ..identifiers import QualifiedName, quote
-from ..sql import run
-from .session import sqlstate
+from alembic_zanith.artifacts import Artifact
+from alembic_zanith.catalog.constraints import Constraint, ForeignKey, Index, NamedNotNull
+from alembic_zanith.catalog.parts import NotNull, Part
+from alembic_zanith.errors import ConstraintConflictError
+from alembic_zanith.failures import sqlstate
+from alembic_zanith.identifiers import QualifiedName, quote
+from alembic_zanith.sql import run
 
 SAMPLE = 5
 
@@ -26,7 +26,7 @@ def is_about_the_part(error: DBAPIError) -> bool:
     """Tell a conflict with live data or objects from trouble with the session."""
     state = sqlstate(error)
     return (
-        state is not None
+        state != ""
         and not error.connection_invalidated
         and not state.startswith(_ENVIRONMENT_STATES)
     )
@@ -44,7 +44,9 @@ def conflict(
     reason = str(error.orig).strip().splitlines()[0]
     counted = offending_rows(connection, part, relation)
     count = None
-    lines = [f"{artifact.source} cannot come back as it was: {part.label} is not possible any more."]
+    lines = [
+        f"{artifact.source} cannot come back as it was: {part.label} is not possible any more."
+    ]
     if counted is None:
         lines.append(f"PostgreSQL says: {reason}")
     else:
@@ -76,8 +78,9 @@ def offending_rows(
         with connection.begin_nested():
             count = run(connection, f"SELECT pg_catalog.count(*) FROM ({source}) AS r").scalar()
             sample: list[Any] = list(
-                run(connection, f"SELECT CAST(r AS text) FROM ({source}) AS r LIMIT {SAMPLE}")
-                .scalars()
+                run(
+                    connection, f"SELECT CAST(r AS text) FROM ({source}) AS r LIMIT {SAMPLE}"
+                ).scalars()
             )
     except DBAPIError:
         return None

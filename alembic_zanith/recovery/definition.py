@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..catalog.parts import Part, part_from_json
-from ..catalog.relation import Column
-from ..errors import ZanithError
-from ..identifiers import QualifiedName
+from alembic_zanith.catalog.parts import Part, part_from_json
+from alembic_zanith.catalog.relation import Column
+from alembic_zanith.errors import ZanithError
+from alembic_zanith.identifiers import QualifiedName
 
 FORMAT = 1
 

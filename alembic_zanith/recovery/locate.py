@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from ..artifacts import Artifact
-from ..catalog.relation import Relation, columns, find_relation, relation_by_oid
-from ..errors import DataMissingError, UnknownObjectError
-from ..identifiers import is_zanith_name
-from ..sql import rows
+from alembic_zanith.artifacts import Artifact
+from alembic_zanith.catalog.relation import Relation, columns, find_relation, relation_by_oid
+from alembic_zanith.errors import DataMissingError, UnknownObjectError
+from alembic_zanith.identifiers import is_zanith_name
+from alembic_zanith.sql import rows
+
 from .definition import Definition
 
 _PARKED_COLUMN = """

@@ -7,11 +7,17 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from ..catalog.column_parts import Identity, OwnedSequence
-from ..catalog.constraints import Constraint, ExtendedStatistics, Index, IndexAttachment
-from ..catalog.parts import CycledSequence, Grants, Part, Renamed
-from ..identifiers import fit
-from ..sql import rows
+from alembic_zanith.catalog.column_parts import Identity, OwnedSequence
+from alembic_zanith.catalog.constraints import (
+    Constraint,
+    ExtendedStatistics,
+    Index,
+    IndexAttachment,
+)
+from alembic_zanith.catalog.parts import CycledSequence, Grants, Part, Renamed
+from alembic_zanith.identifiers import fit
+from alembic_zanith.sql import rows
+
 from .definition import Definition, Holding
 
 _TAKEN = """

@@ -7,19 +7,19 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from ..artifacts import Artifact, ArtifactStore
-from ..catalog import capture
-from ..catalog.capture import FoundDefault, Scope
-from ..catalog.constraints import NamedNotNull
-from ..catalog.dependents import refuse_if_needed_by_others
-from ..catalog.parts import (
+from alembic_zanith.artifacts import Artifact, ArtifactStore
+from alembic_zanith.catalog import capture
+from alembic_zanith.catalog.capture import FoundDefault, Scope
+from alembic_zanith.catalog.constraints import NamedNotNull
+from alembic_zanith.catalog.dependents import refuse_if_needed_by_others
+from alembic_zanith.catalog.parts import (
     CycledSequence,
     DomainType,
     GeneratedExpression,
     Part,
     Renamed,
 )
-from ..catalog.relation import (
+from alembic_zanith.catalog.relation import (
     Column,
     Relation,
     get_column,
@@ -27,13 +27,14 @@ from ..catalog.relation import (
     server_version,
     tree,
 )
-from ..catalog.user_types import free_type_names, held_types
-from ..errors import NotDroppableError
-from ..identifiers import is_zanith_name, new_artifact_id, parked_name, quote
-from ..integrity import FINGERPRINT_ALGORITHM, fingerprint, pinned_settings
-from ..models import ArtifactKind, ArtifactStatus
-from ..sql import run, run_all
-from ..workspace import Workspace
+from alembic_zanith.catalog.user_types import free_type_names, held_types
+from alembic_zanith.errors import NotDroppableError
+from alembic_zanith.identifiers import is_zanith_name, new_artifact_id, parked_name, quote
+from alembic_zanith.integrity import FINGERPRINT_ALGORITHM, fingerprint, pinned_settings
+from alembic_zanith.models import ArtifactKind, ArtifactStatus
+from alembic_zanith.sql import run, run_all
+from alembic_zanith.workspace import Workspace
+
 from .definition import Definition, Holding, park_order
 from .plan import recovery_sql
 from .session import expiry, lock_table, now, require_transaction
@@ -167,9 +168,7 @@ def _soft_holdings(
     connection: Connection, relation: Relation, name: str, artifact_id: str
 ) -> Iterator[Holding]:
     members = tree(connection, relation)
-    scopes = [
-        Scope(connection, member, get_column(connection, member, name)) for member in members
-    ]
+    scopes = [Scope(connection, member, get_column(connection, member, name)) for member in members]
     keep_not_null = all(_fills_itself(scope) for scope in scopes)
     for depth, scope in enumerate(scopes):
         member = scope.relation
@@ -195,9 +194,7 @@ def _defaults(scope: Scope) -> list[FoundDefault]:
     ]
 
 
-def _soft_parts(
-    scope: Scope, depth: int, keep_not_null: bool, artifact_id: str
-) -> Iterator[Part]:
+def _soft_parts(scope: Scope, depth: int, keep_not_null: bool, artifact_id: str) -> Iterator[Part]:
     column = scope.column
     assert column is not None
     for found in _defaults(scope):

@@ -7,10 +7,10 @@ from itertools import count
 
 from sqlalchemy import Connection
 
-from ..artifacts import Artifact, ArtifactStore
-from ..catalog import capture, queries
-from ..catalog.capture import Found, Scope
-from ..catalog.constraints import (
+from alembic_zanith.artifacts import Artifact, ArtifactStore
+from alembic_zanith.catalog import capture, queries
+from alembic_zanith.catalog.capture import Found, Scope
+from alembic_zanith.catalog.constraints import (
     Constraint,
     ExtendedStatistics,
     ForeignKey,
@@ -20,22 +20,30 @@ from ..catalog.constraints import (
     MovedStatistics,
     NamedNotNull,
 )
-from ..catalog.dependents import refuse_if_needed_by_others
-from ..catalog.parts import GeneratedExpression, Part, Renamed
-from ..catalog.relation import Relation, columns, get_relation, relation_by_oid, server_version, tree
-from ..catalog.table_parts import TriggerState
-from ..catalog.user_types import free_type_names, held_types
-from ..identifiers import QualifiedName, new_artifact_id, parked_name, quote
-from ..integrity import (
+from alembic_zanith.catalog.dependents import refuse_if_needed_by_others
+from alembic_zanith.catalog.parts import GeneratedExpression, Part, Renamed
+from alembic_zanith.catalog.relation import (
+    Relation,
+    columns,
+    get_relation,
+    relation_by_oid,
+    server_version,
+    tree,
+)
+from alembic_zanith.catalog.table_parts import TriggerState
+from alembic_zanith.catalog.user_types import free_type_names, held_types
+from alembic_zanith.identifiers import QualifiedName, new_artifact_id, parked_name, quote
+from alembic_zanith.integrity import (
     CHECKSUM_ALGORITHM,
     FINGERPRINT_ALGORITHM,
     content,
     fingerprint,
     pinned_settings,
 )
-from ..models import ArtifactKind, ArtifactStatus
-from ..sql import run, run_all
-from ..workspace import Workspace
+from alembic_zanith.models import ArtifactKind, ArtifactStatus
+from alembic_zanith.sql import run, run_all
+from alembic_zanith.workspace import Workspace
+
 from .archive_schema import ensure_archive_schema
 from .definition import Definition, Holding, park_order
 from .park_column import domain_part, refuse_own, save

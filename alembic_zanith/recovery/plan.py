@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..artifacts import Artifact
-from ..catalog.parts import Part
-from ..errors import NotRestorableError
-from ..identifiers import QualifiedName, literal, quote
-from ..integrity import pinned_sql
-from ..models import ArtifactKind, ArtifactStatus
+from alembic_zanith.artifacts import Artifact
+from alembic_zanith.catalog.parts import Part
+from alembic_zanith.errors import NotRestorableError
+from alembic_zanith.identifiers import QualifiedName, literal, quote
+from alembic_zanith.integrity import pinned_sql
+from alembic_zanith.models import ArtifactKind, ArtifactStatus
+
 from .definition import Definition, Holding
 
 
@@ -80,9 +81,7 @@ def _soft_column(definition: Definition, place: Place) -> Iterator[Step]:
     yield _rename_column(definition, place)
 
 
-def _archived_column(
-    artifact: Artifact, definition: Definition, place: Place
-) -> Iterator[Step]:
+def _archived_column(artifact: Artifact, definition: Definition, place: Place) -> Iterator[Step]:
     column = definition.column
     assert column is not None
     name = quote(str(definition.working_name))

@@ -7,14 +7,21 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from ..artifacts import Artifact, ArtifactStore, matching
-from ..catalog.relation import Relation, columns, find_relation, tree
-from ..errors import NameTakenError, NothingParkedError, UnknownObjectError, ZanithError, did_you_mean
-from ..identifiers import QualifiedName, display_name, quote
-from ..integrity import pinned_settings, roomy_memory
-from ..models import ArtifactKind, ArtifactStatus
-from ..sql import run, scalar
-from ..workspace import Workspace
+from alembic_zanith.artifacts import Artifact, ArtifactStore, full_source, matching
+from alembic_zanith.catalog.relation import Relation, columns, find_relation, tree
+from alembic_zanith.errors import (
+    NameTakenError,
+    NothingParkedError,
+    UnknownObjectError,
+    ZanithError,
+    did_you_mean,
+)
+from alembic_zanith.identifiers import QualifiedName, display_name, quote, split_target
+from alembic_zanith.integrity import pinned_settings, roomy_memory
+from alembic_zanith.models import ArtifactKind, ArtifactStatus
+from alembic_zanith.sql import run, scalar
+from alembic_zanith.workspace import Workspace
+
 from .definition import Definition
 from .locate import refuse_parked_table, require_parked, require_source
 from .names import existing, taken_names, with_free_names
@@ -213,9 +220,7 @@ def _pick(
     return locked
 
 
-def _named(
-    store: ArtifactStore, target: str, kinds: Collection[ArtifactKind]
-) -> list[Artifact]:
+def _named(store: ArtifactStore, target: str, kinds: Collection[ArtifactKind]) -> list[Artifact]:
     candidates = [found for found in store.all() if found.kind in kinds]
     return matching(candidates, target) or [a for a in candidates if a.id.startswith(target)]
 
@@ -240,12 +245,14 @@ def _already_restored(
 
 
 def _is_back(connection: Connection, artifact: Artifact) -> bool:
-    relation = find_relation(connection, artifact.source_table, artifact.source_schema)
+    """Whether what an earlier restore brought back still stands under the name it got."""
+    parts = list(split_target(artifact.restored_as or full_source(artifact)))
+    column = parts.pop() if artifact.source_column is not None else None
+    schema = parts[0] if len(parts) == 2 else "public"
+    relation = find_relation(connection, parts[-1], schema)
     if relation is None:
         return False
-    if artifact.source_column is None:
-        return True
-    return artifact.source_column in {column.name for column in columns(connection, relation)}
+    return column is None or column in {each.name for each in columns(connection, relation)}
 
 
 def _nothing_parked(
@@ -273,9 +280,7 @@ def _refuse_taken_column(
         )
 
 
-def _refuse_taken_table(
-    connection: Connection, artifact: Artifact, wanted: QualifiedName
-) -> None:
+def _refuse_taken_table(connection: Connection, artifact: Artifact, wanted: QualifiedName) -> None:
     schema_exists = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = :schema)"
     if not scalar(connection, schema_exists, schema=wanted.schema):
         raise UnknownObjectError(
@@ -331,9 +336,7 @@ def _count_unmatched(
     return int(live) - int(matched), int(archived or 0) - int(matched)
 
 
-def _fill_step(
-    artifact: Artifact, definition: Definition, relation: Relation, fill: str
-) -> Step:
+def _fill_step(artifact: Artifact, definition: Definition, relation: Relation, fill: str) -> Step:
     column = definition.column
     assert column is not None
     if not column.not_null:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ..artifacts import Artifact
-from ..catalog.constraints import ForeignKey
-from ..catalog.parts import Renamed
-from ..identifiers import QualifiedName
-from ..sql import run, run_all, scalar
+from alembic_zanith.artifacts import Artifact
+from alembic_zanith.catalog.constraints import ForeignKey
+from alembic_zanith.catalog.parts import Renamed
+from alembic_zanith.identifiers import QualifiedName
+from alembic_zanith.sql import run, run_all, scalar
+
 from .conflicts import SAMPLE, conflict, is_about_the_part, orphans
 from .definition import Definition
 from .plan import Place, Step

@@ -7,23 +7,12 @@ import datetime as dt
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ..catalog.relation import Relation
-from ..errors import TransactionRequiredError, UnsupportedDatabaseError, ZanithError
-from ..sql import run, scalar
+from alembic_zanith.catalog.relation import Relation
+from alembic_zanith.errors import TransactionRequiredError, UnsupportedDatabaseError, ZanithError
+from alembic_zanith.failures import sqlstate
+from alembic_zanith.sql import run, scalar
 
 _NO_TRANSACTION = "25P01"
-
-
-def sqlstate(error: DBAPIError) -> str | None:
-    """Return PostgreSQL's code of an error, whichever driver raised it.
-
-    https://www.postgresql.org/docs/current/errcodes-appendix.html
-    """
-    for name in ("sqlstate", "pgcode"):
-        code = getattr(error.orig, name, None)
-        if code is not None:
-            return str(code)
-    return None
 
 
 def require_postgresql(connection: Connection, what: str) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..catalog.capture import Scope
-from ..catalog.queries import CONSTRAINTS, INDEXES
-from ..catalog.relation import Column, Relation, columns, tree
+from alembic_zanith.catalog.capture import Scope
+from alembic_zanith.catalog.queries import CONSTRAINTS, INDEXES
+from alembic_zanith.catalog.relation import Column, Relation, columns, tree
 
 
 def column_structure(column: Column) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from ..artifacts import Artifact
-from ..catalog.relation import Relation, get_column
-from ..errors import IntegrityError
-from ..integrity import CHECKSUM_ALGORITHM, FINGERPRINT_ALGORITHM, content, fingerprint
-from ..models import ArtifactKind
+from alembic_zanith.artifacts import Artifact
+from alembic_zanith.catalog.relation import Relation, get_column
+from alembic_zanith.errors import IntegrityError
+from alembic_zanith.integrity import CHECKSUM_ALGORITHM, FINGERPRINT_ALGORITHM, content, fingerprint
+from alembic_zanith.models import ArtifactKind
+
 from .definition import Definition
 from .locate import require_parked
 from .structure import column_structure, table_structure
