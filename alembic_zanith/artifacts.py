@@ -131,12 +131,12 @@ class ArtifactStore:
 
     def _missing(self) -> list[tuple[Table, list[str] | None]]:
         """Tables that are absent (None) or lack columns (their names)."""
-        found = []
+        found: list[tuple[Table, list[str] | None]] = []
         for table in Base.metadata.sorted_tables:
             present = self._columns_present(table.name)
             if not present:
                 found.append((table, None))
-            elif lacking := [name for name in table.c if name not in present]:
+            elif lacking := [c.name for c in table.c if c.name not in present]:
                 found.append((table, lacking))
         return found
 

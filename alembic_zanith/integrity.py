@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from .identifiers import QualifiedName, quote
-from .sql import run
+from .sql import one, run
 
 _PINNED = {
     "search_path": "pg_catalog",
@@ -83,7 +83,7 @@ def settings_now(connection: Connection, names: Mapping[str, str]) -> dict[str, 
 
 def _apply(connection: Connection, values: Mapping[str, str]) -> None:
     calls = ", ".join(f"pg_catalog.set_config(:n{i}, :v{i}, true)" for i, _ in enumerate(values))
-    parameters = {}
+    parameters: dict[str, str] = {}
     for i, (name, value) in enumerate(values.items()):
         parameters |= {f"n{i}": name, f"v{i}": value}
     connection.execute(text(f"SELECT {calls}"), parameters)
@@ -125,13 +125,13 @@ def hashed_content(connection: Connection, query: str) -> Content:
     `clock_timestamp()` keeps the planner from flattening the subquery, which would compute every
     hash twice; unlike OFFSET 0 it leaves the plan parallel.
     """
-    found = run(
+    found = one(
         connection,
         "SELECT pg_catalog.count(*), pg_catalog.sum(CAST(CAST(h AS bit(64)) AS bigint)),"
         " pg_catalog.sum(CAST(CAST(h << 64 AS bit(64)) AS bigint))"
         " FROM (SELECT CAST('x' || pg_catalog.md5(r) AS bit(128)) AS h,"
         f" pg_catalog.clock_timestamp() FROM ({query}) AS texts) AS hashes",
-    ).one()
+    )
     total = sum(int(lane or 0) << shift for lane, shift in ((found[1], 64), (found[2], 0)))
     return Content(int(found[0]), f"{total % (1 << 128):032x}")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, DateTime, Float, ForeignKey, Identity, Integer, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
@@ -41,7 +41,7 @@ class ArtifactStatus(StrEnum):
 class Base(DeclarativeBase):
     """Registry of its own, so that no project's metadata ever sees these tables."""
 
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         str: Text(),
         dt.datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB(),

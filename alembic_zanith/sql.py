@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, text
@@ -32,3 +32,9 @@ def scalar(connection: Connection, statement: str, **parameters: Any) -> Any:
 def rows(connection: Connection, statement: str, **parameters: Any) -> list[Any]:
     """Return all rows of a query with `:name` parameters."""
     return list(connection.execute(text(statement), parameters))
+
+
+def one(connection: Connection, statement: str) -> tuple[Any, ...]:
+    """Execute one statement as `run` does, and return its only row."""
+    row: Sequence[Any] = run(connection, statement).one()
+    return tuple(row)

@@ -18,6 +18,7 @@ from devtools.majors import SUPPORTED_MAJORS
 from devtools.postgres import LocalPostgres
 from tests.support.database import Database
 from tests.support.project import Project
+from tests.support.twins import STRATEGIES, Dropped, Twins
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -141,6 +142,32 @@ def make_database(request: pytest.FixtureRequest, server: LocalPostgres) -> Iter
 def database(make_database: MakeDatabase) -> Database:
     """An empty database of this test's own."""
     return make_database()
+
+
+class MakeTwins(Protocol):
+    """Build two equal databases, drop targets in one, park them in the other."""
+
+    def __call__(self, setup: str, *targets: str | Dropped, strategy: str = ...) -> Twins: ...
+
+
+@pytest.fixture(params=STRATEGIES)
+def strategy(request: pytest.FixtureRequest) -> str:
+    """Each way of parking in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def twins(make_database: MakeDatabase, strategy: str) -> Iterator[MakeTwins]:
+    """A function that makes twins; the test runs once for each way of parking."""
+    with contextlib.ExitStack() as stack:
+
+        def make(setup: str, *targets: str | Dropped, strategy: str = strategy) -> Twins:
+            dropped = [Dropped.parse(t) if isinstance(t, str) else t for t in targets]
+            made = Twins.build(make_database, setup, dropped, strategy)
+            stack.callback(made.close)
+            return made
+
+        yield make
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..errors import ZanithError
-from ..sql import rows
+from alembic_zanith.errors import ZanithError
+from alembic_zanith.sql import rows
+
 from . import queries
 from .constraints import (
     Constraint,

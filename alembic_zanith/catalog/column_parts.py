@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..identifiers import QualifiedName, literal, quote
+from alembic_zanith.identifiers import QualifiedName, literal, quote
+
 from .parts import Part, comment_on
 
 

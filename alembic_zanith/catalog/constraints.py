@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..identifiers import QualifiedName, literal, quote
+from alembic_zanith.identifiers import QualifiedName, literal, quote
+
 from .parts import Part, comment_on
 
 
@@ -57,8 +58,8 @@ class Constraint(Part):
     """A check, primary key, unique or exclusion constraint.
 
     `type` is the letter of pg_constraint.contype, `expression` what a check demands, `keys` the
-    SQL of each column of a key, for counting what is in the way. `attached_to` is the index of the partitioned
-    parent whose part this one is: then only that parent's constraint is dropped.
+    SQL of each column of a key, for counting what is in the way. `attached_to` is the index of
+    the partitioned parent whose part this one is: then only that parent's constraint is dropped.
     """
 
     kind = "constraint"
@@ -262,7 +263,7 @@ class InheritedForeignKey(Part):
 
 @dataclass(frozen=True)
 class MovedStatistics(Part):
-    """A statistics object that follows its table into the archive schema, which it does not by itself.
+    """A statistics object that is sent after its table into the archive schema.
 
     `name` is the one it has while parked.
     """

@@ -7,10 +7,10 @@ import secrets
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import DependentObjectsError, NotDroppableError
-from ..failures import sqlstate
-from ..identifiers import QualifiedName, literal, quote
-from ..sql import run, scalar
+from alembic_zanith.errors import DependentObjectsError, NotDroppableError
+from alembic_zanith.failures import sqlstate
+from alembic_zanith.identifiers import QualifiedName, literal, quote
+from alembic_zanith.sql import run, scalar
 
 _SETTING = "alembic_zanith.dependents"
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
-from ..identifiers import QualifiedName, literal, quote
+from alembic_zanith.identifiers import QualifiedName, literal, quote
 
 _REGISTRY: dict[str, type[Part]] = {}
 
@@ -218,9 +218,9 @@ class NotNull(Part):
 
 @dataclass(frozen=True)
 class Grants(Part):
-    """Privileges of others on a column, table or sequence: `entries` are (grantee, privileges, grantable).
+    """Privileges of others on a column, table or sequence.
 
-    A privilege would keep its role from being dropped.
+    `entries` are (grantee, privileges, grantable). A privilege keeps its role from being dropped.
     """
 
     kind = "grants"

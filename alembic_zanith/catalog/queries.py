@@ -143,7 +143,8 @@ SELECT a.attname::text AS column_name, a.attgenerated::text AS generated,
 """
 
 OWNED_SEQUENCES = """
-SELECT c.oid::bigint AS oid, c.relname::text AS name, a.attname::text AS column_name, d.deptype = 'i' AS is_identity,
+SELECT c.oid::bigint AS oid, c.relname::text AS name, a.attname::text AS column_name,
+       d.deptype = 'i' AS is_identity,
        s.seqcycle AS cycles, pg_catalog.format_type(s.seqtypid, NULL) AS type,
        s.seqstart AS start, s.seqincrement AS increment, s.seqmin AS minimum,
        s.seqmax AS maximum, s.seqcache AS cache, c.relpersistence::text AS persistence,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from ..errors import NotDroppableError, UnknownObjectError, did_you_mean
-from ..identifiers import QualifiedName
-from ..sql import rows, scalar
+from alembic_zanith.errors import NotDroppableError, UnknownObjectError, did_you_mean
+from alembic_zanith.identifiers import QualifiedName
+from alembic_zanith.sql import rows, scalar
 
 _KINDS = {
     "v": "a view",
@@ -79,7 +79,8 @@ class Column:
 
 _RELATION = """
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
-       c.relkind::text AS kind, c.relispartition AS is_partition, c.relpersistence::text AS persistence,
+       c.relkind::text AS kind, c.relispartition AS is_partition,
+       c.relpersistence::text AS persistence,
        pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
        t.spcname::text AS tablespace
   FROM pg_catalog.pg_class c
@@ -245,7 +246,8 @@ _DESCENDANTS = """
 WITH RECURSIVE tree (oid, depth) AS (
      SELECT CAST(:oid AS oid), 0
       UNION
-     SELECT i.inhrelid, tree.depth + 1 FROM pg_catalog.pg_inherits i JOIN tree ON i.inhparent = tree.oid
+     SELECT i.inhrelid, tree.depth + 1
+       FROM pg_catalog.pg_inherits i JOIN tree ON i.inhparent = tree.oid
 )
 SELECT oid::bigint AS oid, max(depth) AS depth FROM tree GROUP BY oid ORDER BY max(depth), oid
 """

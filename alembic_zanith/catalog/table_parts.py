@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..identifiers import QualifiedName, quote
+from alembic_zanith.identifiers import QualifiedName, quote
+
 from .parts import Part, comment_on
 
 _TRIGGER_STATES = {

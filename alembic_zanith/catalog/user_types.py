@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..identifiers import QualifiedName, is_zanith_name, literal, parked_name, quote
-from ..sql import rows, run_all
+from alembic_zanith.identifiers import QualifiedName, is_zanith_name, literal, parked_name, quote
+from alembic_zanith.sql import rows, run_all
+
 from .parts import Part, comment_on
 from .relation import Relation
 

@@ -37,7 +37,7 @@ from alembic_zanith.identifiers import (
 )
 from alembic_zanith.integrity import CHECKSUM_ALGORITHM, Content, content, pinned_settings
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
-from alembic_zanith.sql import rows, run, run_all, scalar
+from alembic_zanith.sql import one, rows, run, run_all, scalar
 from alembic_zanith.workspace import Workspace
 
 from .archive_schema import close_to_others, ensure_archive_schema
@@ -249,7 +249,7 @@ def _sequence(scope: Scope, column: Column, row: Any, archive: QualifiedName) ->
         )
         return
     sequence = scope.relation.name.renamed(row.name)
-    state = run(scope.connection, f"SELECT last_value, is_called FROM {sequence}").one()
+    state = one(scope.connection, f"SELECT last_value, is_called FROM {sequence}")
     yield Identity(
         column=column.name,
         always=column.identity == "a",

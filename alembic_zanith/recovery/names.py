@@ -39,10 +39,10 @@ def with_free_names(
 ) -> tuple[Definition, tuple[tuple[str, str], ...]]:
     """Give each subordinate object whose name is taken another one; return what was renamed.
 
-    >>> # an index "sessions_pkey" whose name is taken becomes "sessions_pkey_a4c09f1e"
+    An index "sessions_pkey" whose name is taken becomes "sessions_pkey_a4c09f1e".
     """
     wanted = {
-        part.name
+        str(getattr(part, "name", ""))
         for holding in definition.holdings
         for part in holding.parts
         if _needs_own_name(part)

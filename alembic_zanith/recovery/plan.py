@@ -124,14 +124,16 @@ def _refill(artifact: Artifact, definition: Definition, place: Place) -> list[st
     where = " AND ".join(f"a.key_{i} = ${i}" for i, _ in enumerate(definition.key, 1))
     archive = artifact.parked_name
     value = f"{lookup}({arguments})"
+    body = f"BEGIN RETURN (SELECT a.value FROM {archive} AS a WHERE {where}); END"
     statements = [
-        f"CREATE FUNCTION {lookup}({parameters}) RETURNS {archive}.value%TYPE LANGUAGE plpgsql STABLE"
-        f" AS {literal(f'BEGIN RETURN (SELECT a.value FROM {archive} AS a WHERE {where}); END')}"
+        f"CREATE FUNCTION {lookup}({parameters}) RETURNS {archive}.value%TYPE"
+        f" LANGUAGE plpgsql STABLE AS {literal(body)}"
     ]
     if place.fill is not None:
+        body = f"BEGIN RETURN EXISTS (SELECT FROM {archive} AS a WHERE {where}); END"
         statements.append(
-            f"CREATE FUNCTION {known}({parameters}) RETURNS boolean LANGUAGE plpgsql STABLE"
-            f" AS {literal(f'BEGIN RETURN EXISTS (SELECT FROM {archive} AS a WHERE {where}); END')}"
+            f"CREATE FUNCTION {known}({parameters}) RETURNS boolean"
+            f" LANGUAGE plpgsql STABLE AS {literal(body)}"
         )
         value = (
             f"CASE WHEN {known}({arguments}) THEN CAST({value} AS {column.type})"

@@ -19,7 +19,7 @@ from alembic_zanith.errors import (
 from alembic_zanith.identifiers import QualifiedName, display_name, quote, split_target
 from alembic_zanith.integrity import pinned_settings, roomy_memory
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
-from alembic_zanith.sql import run, scalar
+from alembic_zanith.sql import one, run, scalar
 from alembic_zanith.workspace import Workspace
 
 from .definition import Definition
@@ -327,11 +327,11 @@ def _count_unmatched(
         + (f"CAST(t.{quote(key.name)} AS text)" if key.stored_as_text else f"t.{quote(key.name)}")
         for i, key in enumerate(definition.key, 1)
     )
-    live, matched = run(
+    live, matched = one(
         connection,
         f"SELECT pg_catalog.count(*), pg_catalog.count(a.key_1) FROM {relation.name} AS t"
         f" LEFT JOIN {artifact.parked_name} AS a ON {joined}",
-    ).one()
+    )
     archived = run(connection, f"SELECT pg_catalog.count(*) FROM {artifact.parked_name}").scalar()
     return int(live) - int(matched), int(archived or 0) - int(matched)
 

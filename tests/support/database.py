@@ -154,7 +154,7 @@ class Database:
         while self._roles:
             with self._connect("postgres") as connection:
                 role = sql.Identifier(self._roles.pop())
-                connection.execute(sql.SQL("DROP ROLE {}").format(role))
+                connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
 
     def _janitor(self, template: str | None = None) -> DatabaseJanitor:
         url = self.server.base_url
