@@ -116,10 +116,23 @@ def content(connection: Connection, relation: QualifiedName, columns: Sequence[s
     version from 14 on.
     """
     row = f"CAST(ROW({', '.join(f't.{quote(name)}' for name in columns)}) AS text)"
-    return hashed_content(connection, f"SELECT {row} AS r FROM {relation} AS t")
+    return _hashed(connection, f"SELECT {row} AS r FROM {relation} AS t")
 
 
-def hashed_content(connection: Connection, query: str) -> Content:
+def archive_content(
+    connection: Connection, archive: QualifiedName, keys: Sequence[str], value: str
+) -> Content:
+    """Count and checksum an archive of one column: key columns that are never NULL, and a value.
+
+    As `content`, at a third of its cost: the text of a row is put together by `concat_ws`, which
+    leaves out a NULL value, with the length of each key before it to mark where it ends.
+    """
+    items = [f"pg_catalog.length(pg_catalog.concat(t.{k})), t.{k}" for k in map(quote, keys)]
+    text_of_row = f"pg_catalog.concat_ws('=', {', '.join(items)}, t.{quote(value)})"
+    return _hashed(connection, f"SELECT {text_of_row} AS r FROM {archive} AS t")
+
+
+def _hashed(connection: Connection, query: str) -> Content:
     """Count and checksum the texts that a query yields in its one column `r`.
 
     `clock_timestamp()` keeps the planner from flattening the subquery, which would compute every

@@ -35,7 +35,13 @@ from alembic_zanith.identifiers import (
     parked_name,
     quote,
 )
-from alembic_zanith.integrity import CHECKSUM_ALGORITHM, Content, content, pinned_settings
+from alembic_zanith.integrity import (
+    CHECKSUM_ALGORITHM,
+    Content,
+    archive_content,
+    pinned_settings,
+    roomy_memory,
+)
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
 from alembic_zanith.sql import one, rows, run, run_all, scalar
 from alembic_zanith.workspace import Workspace
@@ -185,21 +191,23 @@ def _copy(
         for number, part in enumerate(key, 1)
     ]
     selected.append(f"CAST(t.{quote(column.name)} AS {column.portable_type}) AS {VALUE}")
-    run(
+    copied = run(
         connection,
         f"CREATE TABLE {archive} AS SELECT {', '.join(selected)} FROM {relation.name} AS t",
-    )
+    ).rowcount
+    if copied < 0:  # a driver that does not pass the number on
+        copied = int(scalar(connection, f"SELECT pg_catalog.count(*) FROM {relation.name}"))
     close_to_others(connection, archive)
-    keys = ", ".join(f"{KEY_PREFIX}{number}" for number, _ in enumerate(key, 1))
-    run(connection, f"ALTER TABLE {archive} ADD PRIMARY KEY ({keys})")
+    keys = [f"{KEY_PREFIX}{number}" for number, _ in enumerate(key, 1)]
+    with roomy_memory(connection):
+        run(connection, f"ALTER TABLE {archive} ADD PRIMARY KEY ({', '.join(keys)})")
     what = f"Archive of {relation.name.display}, made by alembic-zanith"
     run(connection, f"COMMENT ON TABLE {archive} IS {literal(what)}")
-    stored = content(connection, archive, _archive_columns(key))
-    expected = scalar(connection, f"SELECT pg_catalog.count(*) FROM {relation.name}")
-    if stored.row_count != expected:
+    stored = archive_content(connection, archive, keys, VALUE)
+    if stored.row_count != copied:
         raise ZanithError(
             f"The archive of {relation.name.display} holds {stored.row_count} rows where the table "
-            f"has {expected}. Nothing has changed."
+            f"has {copied}. Nothing has changed."
         )
     return stored
 

@@ -87,7 +87,8 @@ def restore_column(
     missing = 0
     orphaned = 0
     if found.kind is ArtifactKind.ARCHIVE_COLUMN and definition.generated_expression is None:
-        missing, orphaned = _count_unmatched(connection, found, definition, relation)
+        with pinned_settings(connection):
+            missing, orphaned = _count_unmatched(connection, found, definition, relation)
     default = definition.constant_default if missing else None
     place = Place(relation.name, name, fill if fill is not None and missing else default)
     restored_as = f"{relation.name.display}.{display_name(name)}"

@@ -7,7 +7,13 @@ from sqlalchemy import Connection
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.relation import Relation, get_column
 from alembic_zanith.errors import IntegrityError
-from alembic_zanith.integrity import CHECKSUM_ALGORITHM, FINGERPRINT_ALGORITHM, content, fingerprint
+from alembic_zanith.integrity import (
+    CHECKSUM_ALGORITHM,
+    FINGERPRINT_ALGORITHM,
+    archive_content,
+    content,
+    fingerprint,
+)
 from alembic_zanith.models import ArtifactKind
 
 from .definition import Definition
@@ -25,8 +31,10 @@ def current_checksum(connection: Connection, artifact: Artifact) -> str:
         return fingerprint(_structure(connection, artifact, relation))
     if artifact.checksum_algorithm != CHECKSUM_ALGORITHM:
         return f"unknown algorithm {artifact.checksum_algorithm}"
-    names = Definition.from_json(artifact.definition).column_names
-    return content(connection, relation.name, names).checksum
+    *keys, last = Definition.from_json(artifact.definition).column_names
+    if artifact.kind is ArtifactKind.ARCHIVE_COLUMN:
+        return archive_content(connection, relation.name, keys, last).checksum
+    return content(connection, relation.name, (*keys, last)).checksum
 
 
 def _structure(connection: Connection, artifact: Artifact, relation: Relation) -> object:
