@@ -32,7 +32,13 @@ from alembic_zanith.catalog.relation import (
 )
 from alembic_zanith.catalog.table_parts import TriggerState
 from alembic_zanith.catalog.user_types import free_type_names, held_types
-from alembic_zanith.identifiers import QualifiedName, new_artifact_id, parked_name, quote
+from alembic_zanith.identifiers import (
+    QualifiedName,
+    is_zanith_name,
+    new_artifact_id,
+    parked_name,
+    quote,
+)
 from alembic_zanith.integrity import (
     CHECKSUM_ALGORITHM,
     FINGERPRINT_ALGORITHM,
@@ -121,7 +127,9 @@ def _park(
         assert parked is not None
         structure = table_structure(connection, parked)
         names = tuple(
-            column.name for column in columns(connection, parked) if column.generated != "v"
+            column.name
+            for column in columns(connection, parked)
+            if column.generated != "v" and not is_zanith_name(column.name)
         )
         if kind is ArtifactKind.ARCHIVE_TABLE:
             found = content(connection, parked.name, names)

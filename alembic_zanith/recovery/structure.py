@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from alembic_zanith.catalog.capture import Scope
 from alembic_zanith.catalog.queries import CONSTRAINTS, INDEXES
 from alembic_zanith.catalog.relation import Column, Relation, columns, tree
+from alembic_zanith.identifiers import is_zanith_name
 
 
 def column_structure(column: Column) -> dict[str, Any]:
@@ -31,10 +32,17 @@ def column_structure(column: Column) -> dict[str, Any]:
 
 
 def table_structure(connection: Connection, relation: Relation) -> dict[str, Any]:
-    """Return what identifies a parked table, its partitions included."""
+    """Return what identifies a parked table, its partitions included.
+
+    Columns that were parked before the table are artifacts of their own, which may be purged.
+    """
     return {
         member.name.name: {
-            "columns": [column_structure(column) for column in columns(connection, member)],
+            "columns": [
+                column_structure(column)
+                for column in columns(connection, member)
+                if not is_zanith_name(column.name)
+            ],
             "constraints": sorted(
                 f"{row.type} {row.name}"
                 for row in Scope(connection, member).rows(CONSTRAINTS)
