@@ -168,7 +168,7 @@ def _return(holding: Holding, target: QualifiedName) -> Iterator[str]:
 def script(artifact: Artifact, steps: list[Step], bookkeeping: QualifiedName) -> str:
     """Return the steps as one script for psql, in one transaction, the artifact row included."""
     lines = [
-        f"-- Brings back {artifact.source}, parked as {artifact.parked}.",
+        _comment(f"Brings back {artifact.source}, parked as {artifact.parked}."),
         "-- Run it with psql -v ON_ERROR_STOP=1; it is one transaction: all of it or nothing.",
         "BEGIN;",
         *(f"{statement};" for statement in pinned_sql()),
@@ -178,6 +178,11 @@ def script(artifact: Artifact, steps: list[Step], bookkeeping: QualifiedName) ->
         "COMMIT;",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> str:
+    """Return a comment of one line, whatever line breaks are in the names that it speaks of."""
+    return "-- " + text.replace("\r", " ").replace("\n", " ")
 
 
 def recovery_sql(artifact: Artifact, bookkeeping: QualifiedName) -> str:

@@ -24,7 +24,7 @@ from alembic_zanith.workspace import Workspace
 
 from .definition import Definition
 from .locate import refuse_parked_table, require_parked, require_source
-from .names import existing, taken_names, with_free_names
+from .names import existing, with_free_names
 from .plan import Place, Step, restore_steps
 from .report import RestoreReport
 from .run_steps import Outcome, invalid_foreign_keys, run_steps
@@ -158,8 +158,7 @@ def _restore(
     bookkeeping = store.table  # resolved now: search_path is pinned below
     with pinned_settings(connection):
         warnings = verify(connection, artifact, force=force)
-        taken = taken_names(connection, place.relation.schema)
-        definition, renamed = with_free_names(definition, taken, artifact.id)
+        definition, renamed = with_free_names(connection, definition, place, artifact.id)
         adjusted = replace(artifact, definition=definition.to_json())
         steps = [*before, *restore_steps(adjusted, place)]
         outcome = Outcome()
