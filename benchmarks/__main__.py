@@ -24,7 +24,7 @@ _MISSED = 1
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--rows", default=3_000_000, show_default=True, help="Rows of the table.")
-@click.option("--rounds", default=3, show_default=True, help="How often; the best one counts.")
+@click.option("--rounds", default=5, show_default=True, help="How often; the best one counts.")
 @click.option("--only", multiple=True, type=click.Choice(BENCHMARKS), help="Leave out the others.")
 @click.option("--driver", default="psycopg", type=click.Choice(["psycopg", "psycopg2"]))
 @click.option("--check", is_flag=True, help="End with an error status when a limit is missed.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,14 +29,14 @@ def measure(lab: Lab, base: Database, rounds: int) -> Iterator[Figure]:
     with lab.database() as small:
         fill(small.engine, SMALL)
         for name, operation in operations.items():
-            many, few = (_typical(database, operation, rounds) for database in (base, small))
+            many, few = _best(base, operation, rounds), _best(small, operation, rounds)
             what = f"{name}: all rows less {SMALL:,} rows"
             difference = (many - few) * 1000
             yield Figure(what, duration(many), duration(few), difference, _LIMIT_MS, "ms")
 
 
-def _typical(database: Database, operation: Operation, rounds: int) -> float:
-    """Return the median time of an operation that is rolled back, after one to warm up."""
+def _best(database: Database, operation: Operation, rounds: int) -> float:
+    """Return the least time of an operation that is rolled back, after one to warm up."""
     times = []
     with database.engine.connect() as connection:
         for _ in range(rounds + 1):
@@ -45,4 +44,4 @@ def _typical(database: Database, operation: Operation, rounds: int) -> float:
             operation(connection)
             times.append(time.perf_counter() - start)
             connection.rollback()
-    return statistics.median(times[1:])
+    return min(times[1:])
