@@ -20,7 +20,7 @@ from alembic_zanith.workspace import Workspace
 
 from .presence import ParkedRelation, find_all_parked, find_parked
 from .report import PurgeReport
-from .session import require_postgresql, require_transaction
+from .session import now, require_postgresql, require_transaction
 
 CLEANUP_LOCK_TIMEOUT = "5s"
 """How long a cleanup waits for a table that others use, unless `lock_timeout` is set already.
@@ -92,8 +92,8 @@ def cleanup(
     """
     require_postgresql(connection, "cleanup")
     store = ArtifactStore(connection, workspace)
-    now = scalar(connection, "SELECT pg_catalog.now()")
-    due = [a for a in reversed(store.all()) if _is_due(a, now, older_than)]
+    moment = now(connection)
+    due = [a for a in reversed(store.all()) if _is_due(a, moment, older_than)]
     if dry_run:
         parked = find_all_parked(connection, due)
         return [_report(a, parked.get(a.id), dropped=False, dry_run=True) for a in due]
@@ -103,12 +103,12 @@ def cleanup(
     return [report for report in reports if report is not None]
 
 
-def _is_due(artifact: Artifact, now: dt.datetime, older_than: dt.timedelta | None) -> bool:
+def _is_due(artifact: Artifact, moment: dt.datetime, older_than: dt.timedelta | None) -> bool:
     if artifact.expires_at is None:
         return False
-    if artifact.expires_at <= now:
+    if artifact.expires_at <= moment:
         return True
-    return older_than is not None and now - artifact.created_at >= older_than
+    return older_than is not None and moment - artifact.created_at >= older_than
 
 
 def _purge_in_savepoint(store: ArtifactStore, artifact: Artifact) -> PurgeReport | None:
