@@ -79,10 +79,12 @@ class OwnedSequence(Part):
 
     An owned sequence lives in the schema of its table, so it moves along:
     https://www.postgresql.org/docs/current/sql-altersequence.html
+
+    It comes back after the default that takes from it, which knows it by its parked name.
     """
 
     kind = "owned_sequence"
-    order = 15
+    order = 22
     name: str
     schema: str
     column: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection
@@ -43,7 +44,7 @@ from alembic_zanith.integrity import (
     roomy_memory,
 )
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
-from alembic_zanith.sql import one, rows, run, run_all, scalar
+from alembic_zanith.sql import one, rows, run, run_all
 from alembic_zanith.workspace import Workspace
 
 from .archive_schema import close_to_others, ensure_archive_schema
@@ -95,10 +96,6 @@ def archive_column(
         stored = _copy(connection, relation, current, key, archive)
         holdings = tuple(_holdings(connection, relation, working_name, archive))
         defaults = list(capture.defaults(Scope(connection, relation, current)))
-        for holding in holdings:
-            for part in holding.parts:
-                if isinstance(part, OwnedSequence):
-                    run_all(connection, part.park(holding.name))
         run(connection, f"ALTER TABLE {relation.name} DROP COLUMN {quote(working_name)}")
     generated = next((d.part.expression for d in defaults if d.generated), None)
     constant = next(
@@ -196,7 +193,7 @@ def _copy(
         f"CREATE TABLE {archive} AS SELECT {', '.join(selected)} FROM {relation.name} AS t",
     ).rowcount
     if copied < 0:  # a driver that does not pass the number on
-        copied = int(scalar(connection, f"SELECT pg_catalog.count(*) FROM {relation.name}"))
+        copied = int(one(connection, f"SELECT pg_catalog.count(*) FROM {relation.name}")[0])
     close_to_others(connection, archive)
     keys = [f"{KEY_PREFIX}{number}" for number, _ in enumerate(key, 1)]
     with roomy_memory(connection):
@@ -215,13 +212,26 @@ def _copy(
 def _holdings(
     connection: Connection, relation: Relation, name: str, archive: QualifiedName
 ) -> Iterator[Holding]:
+    """Capture what hangs on the column; its own sequences move to the archive schema on the way.
+
+    A default captured after that speaks of their parked names, so on restore it finds them by
+    those and not something else that has the old name by then.
+    """
+    numbers = count(1)
     for depth, member in enumerate(tree(connection, relation)):
         scope = Scope(connection, member, get_column(connection, member, name))
-        parts = tuple(_parts(scope, depth, archive))
+        sequences = [
+            part
+            for row in capture.owned_sequences(scope)
+            for part in _sequence(scope, row, archive, next(numbers))
+        ]
+        for part in sequences:
+            run_all(connection, part.park(member.name))
+        parts = (*sequences, *_parts(scope, depth))
         yield Holding(member.name, member.name, depth, parts, member.is_partitioned)
 
 
-def _parts(scope: Scope, depth: int, archive: QualifiedName) -> Iterator[Part]:
+def _parts(scope: Scope, depth: int) -> Iterator[Part]:
     column = scope.column
     assert column is not None
     clauses = tuple(_attributes(column))
@@ -229,8 +239,6 @@ def _parts(scope: Scope, depth: int, archive: QualifiedName) -> Iterator[Part]:
         yield ColumnAttributes(column.name, clauses)
     if column.comment is not None:
         yield ColumnComment(column.name, column.comment)
-    for row in capture.owned_sequences(scope):
-        yield from _sequence(scope, column, row, archive)
     for found in capture.defaults(scope):
         if not isinstance(found.part, GeneratedExpression):
             yield found.part
@@ -249,9 +257,11 @@ def _attributes(column: Column) -> Iterator[str]:
         yield f"SET ({', '.join(column.options)})"
 
 
-def _sequence(scope: Scope, column: Column, row: Any, archive: QualifiedName) -> Iterator[Part]:
+def _sequence(scope: Scope, row: Any, archive: QualifiedName, number: int) -> Iterator[Part]:
+    column = scope.column
+    assert column is not None
     if not row.is_identity:
-        parked = archived_name(row.name, archive.name[-8:])
+        parked = archived_name(row.name, f"{archive.name[-8:]}_{number}")
         yield OwnedSequence(
             row.name, scope.relation.name.schema, column.name, parked, str(archive), archive.schema
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -75,9 +75,7 @@ def soft_drop_column(
     working_name = parked_name(column, artifact_id)
     rename(connection, relation, column, working_name)
     with pinned_settings(connection):
-        holdings = tuple(_soft_holdings(connection, relation, working_name, artifact_id))
-        for holding, part in park_order(holdings):
-            run_all(connection, part.park(holding.parked))
+        holdings = _take_force(connection, relation, working_name, artifact_id)
         free_type_names(connection, relation, working_name, artifact_id)
         structure = column_structure(get_column(connection, relation, working_name))
     definition = Definition(
@@ -164,16 +162,41 @@ def save(store: ArtifactStore, artifact: Artifact) -> Artifact:
     return complete
 
 
-def _soft_holdings(
+def _take_force(
     connection: Connection, relation: Relation, name: str, artifact_id: str
-) -> Iterator[Holding]:
+) -> tuple[Holding, ...]:
+    """Park all parts of a column; return them, by table.
+
+    Sequences go first: a default captured after that speaks of their parked names, so on restore
+    it finds them by those and not something else that has the old name by then.
+    """
     members = tree(connection, relation)
     scopes = [Scope(connection, member, get_column(connection, member, name)) for member in members]
     keep_not_null = all(_fills_itself(scope) for scope in scopes)
-    for depth, scope in enumerate(scopes):
-        member = scope.relation
-        parts = list(_soft_parts(scope, depth, keep_not_null, artifact_id))
-        yield Holding(member.name, member.name, depth, tuple(parts), member.is_partitioned)
+    sequences = [
+        _holding(scope, depth, _sequence_parts(scope, artifact_id))
+        for depth, scope in enumerate(scopes)
+    ]
+    _park(connection, sequences)
+    others = [
+        _holding(scope, depth, _soft_parts(scope, depth, keep_not_null, artifact_id))
+        for depth, scope in enumerate(scopes)
+    ]
+    _park(connection, others)
+    return tuple(
+        replace(first, parts=(*first.parts, *then.parts))
+        for first, then in zip(sequences, others, strict=True)
+    )
+
+
+def _holding(scope: Scope, depth: int, parts: Iterable[Part]) -> Holding:
+    member = scope.relation
+    return Holding(member.name, member.name, depth, tuple(parts), member.is_partitioned)
+
+
+def _park(connection: Connection, holdings: Iterable[Holding]) -> None:
+    for holding, part in park_order(tuple(holdings)):
+        run_all(connection, part.park(holding.parked))
 
 
 def _fills_itself(scope: Scope) -> bool:
@@ -203,7 +226,6 @@ def _soft_parts(scope: Scope, depth: int, keep_not_null: bool, artifact_id: str)
                 yield found.part
         elif not found.is_harmless:
             yield found.part
-    yield from _sequence_parts(scope, artifact_id)
     if depth == 0:
         yield from held_types(scope.connection, scope.relation, column.name)
         if column.base_type is not None and not column.generated:
