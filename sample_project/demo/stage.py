@@ -118,7 +118,7 @@ def stage(narrator: Narrator) -> Iterator[Stage]:
         tempfile.TemporaryDirectory(prefix="alembic-zanith-demo-") as folder,
         _database(server) as url,
     ):
-        _copy_project(Path(folder), url)
+        copy_project(Path(folder), url)
         narrator.say(f"PostgreSQL {_version(url)} on {server.host}:{server.port}.")
         narrator.say(f"The project is copied to {folder}.")
         yield Stage(Path(folder), sa.create_engine(url, poolclass=sa.NullPool), narrator)
@@ -138,7 +138,8 @@ def _database(server: LocalPostgres) -> Iterator[sa.URL]:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _copy_project(folder: Path, url: sa.URL) -> None:
+def copy_project(folder: Path, url: sa.URL) -> None:
+    """Copy the shop without the demo into a folder, with the URL of its database filled in."""
     for part in _PARTS:
         if (PROJECT / part).is_dir():
             ignored = shutil.ignore_patterns("__pycache__")

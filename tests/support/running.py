@@ -61,8 +61,7 @@ def run_in_process(
             mock.patch.object(alembic.config, "Config", _LateConfig),
             contextlib.redirect_stdout(stdout),
             contextlib.redirect_stderr(stderr),
-            _modules_kept(root),
-            _logging_kept(),
+            contained(root),
         ):
             stack.enter_context(guard)
         exit_code = _exit_code(arguments)
@@ -92,6 +91,16 @@ def run_in_subprocess(
         check=False,
     )
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+@contextlib.contextmanager
+def contained(root: Path) -> Iterator[None]:
+    """Keep to the block what a project in `root` does to the process when its env.py runs.
+
+    For whatever runs Alembic by other means than its command line.
+    """
+    with _modules_kept(root), _logging_kept():
+        yield
 
 
 class _LateConfig(alembic.config.Config):

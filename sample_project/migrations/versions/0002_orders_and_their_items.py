@@ -54,3 +54,5 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_orders_discount_code'), table_name='orders')
     op.drop_table('orders')
     # ### end Alembic commands ###
+    # Added by hand: Alembic creates the type with the table, but does not drop it.
+    op.execute("DROP TYPE order_status")

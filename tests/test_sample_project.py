@@ -1,0 +1,236 @@
+"""The sample shop is a sound Alembic project, and its demo tells the truth."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pytest_alembic import Config, runner
+from pytest_alembic import tests as standard_tests
+from pytest_alembic.plugin.error import AlembicTestFailure
+from pytest_alembic.runner import MigrationContext
+
+from sample_project.demo import __main__ as demo
+from sample_project.demo.evidence import collect, comparison
+from sample_project.demo.narrator import Narrator
+from sample_project.demo.stage import PROJECT, copy_project
+from tests.support.database import Database
+from tests.support.project import Project, Script
+from tests.support.running import contained
+
+ROOT = PROJECT.parent
+BEFORE_THE_DROPS = "0006"
+DROPS = ("0007", "0008", "0009", "0010")
+
+PYTEST_ALEMBIC_TESTS = (
+    standard_tests.test_single_head_revision,
+    standard_tests.test_upgrade,
+    standard_tests.test_model_definitions_match_ddl,
+    standard_tests.test_up_down_consistency,
+)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, database: Database) -> Project:
+    """A copy of the sample project on a database of its own."""
+    root = tmp_path / "shop"
+    root.mkdir()
+    copy_project(root, database.url())
+    return Project(root, database, "generic", {"engine1": database})
+
+
+def seeded(shop: Project) -> Project:
+    """The shop with all its rows, before anything is dropped."""
+    shop.upgrade(BEFORE_THE_DROPS)
+    shop.database.execute((PROJECT / "demo" / "seed.sql").read_text(encoding="utf-8"))
+    return shop
+
+
+def revision(shop: Project, name: str) -> Script:
+    (path,) = shop.versions.glob(f"{name}_*.py")
+    return Script(name, path)
+
+
+def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sample_project.demo", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def files_of_the_checkout() -> set[Path]:
+    return {path for path in PROJECT.rglob("*") if "__pycache__" not in path.parts}
+
+
+def test_the_demo_gets_everything_back_and_leaves_nothing_behind() -> None:
+    before = files_of_the_checkout()
+    done = run_demo()
+    assert done.returncode == 0, done.stdout + done.stderr
+    commands = re.findall(r"^\$ alembic (.*)$", done.stdout, re.MULTILINE)
+    assert [command.split(" --")[0] for command in commands] == [
+        "upgrade 0006",
+        "upgrade head",
+        "check",
+        "revision",
+        "upgrade head",
+        "check",
+        "zanith-recover list",
+        "zanith-recover inspect users.legacy_uuid",
+        "zanith-recover export sessions",
+        "zanith-recover restore-column users.legacy_uuid",
+        "zanith-recover restore-table audit_log_2024",
+        "downgrade 0006",
+    ]
+    assert done.stdout.count("No new upgrade operations detected.") == 2
+    assert "op.soft_drop_column('products', 'supplier_code')" in done.stdout
+    rows = re.search(r"Nothing was lost: ([\d,]+) rows", done.stdout)
+    assert rows is not None
+    assert int(rows[1].replace(",", "")) >= 50_000
+    assert "\x1b" not in done.stdout
+    assert done.stderr == ""
+    folder = re.search(r"copied to (\S+)\.$", done.stdout, re.MULTILINE)
+    assert folder is not None
+    assert not Path(folder[1]).exists()
+    assert files_of_the_checkout() == before
+
+
+@pytest.mark.slow
+def test_the_demo_runs_on_another_server_and_drops_its_database(database: Database) -> None:
+    url = database.server.url("postgres").set(drivername="postgresql")
+    done = run_demo("--url", url.render_as_string(hide_password=False))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"on {database.server.host}:{database.server.port}." in done.stdout
+    left = "SELECT datname FROM pg_database WHERE datname LIKE 'zanith_demo%'"
+    assert database.rows(left) == []
+
+
+def test_the_demo_fails_without_a_server_and_keeps_the_password_to_itself() -> None:
+    done = run_demo("--url", "postgresql://shop:s3cret@127.0.0.1:1/shop")
+    assert done.returncode == 1
+    assert "connection" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_the_demo_fails_when_a_command_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database: Database
+) -> None:
+    url = database.url().render_as_string(hide_password=False)
+    monkeypatch.setattr(demo, "tell", lambda stage: stage.alembic("upgrade", "nowhere"))
+    monkeypatch.setenv("TEST_POSTGRES_URL", url)
+    assert demo.main([]) == 1
+    said = capsys.readouterr().out
+    assert "$ alembic upgrade nowhere" in said
+    assert "The command failed with exit status 255." in said
+
+
+LOSSES = (
+    "UPDATE users SET full_name = 'Somebody else' WHERE id = 7",
+    "DELETE FROM order_items WHERE order_id = 9",
+    "ALTER TABLE orders DROP COLUMN discount_code",
+    "DROP INDEX ix_orders_discount_code",
+    "ALTER TABLE users DROP CONSTRAINT uq_users_legacy_uuid",
+    "DROP TABLE sessions",
+)
+
+
+def test_the_proof_of_the_demo_sees_every_kind_of_loss(shop: Project) -> None:
+    seeded(shop)
+    with shop.database.begin() as connection:
+        before = collect(connection)
+        for loss in LOSSES:
+            with connection.begin_nested() as savepoint:
+                connection.exec_driver_sql(loss)
+                after = collect(connection)
+                savepoint.rollback()
+            assert before != after, loss
+            told = [line for line in comparison(before, after) if line.endswith("DIFFERENT")]
+            assert len(told) == 1, loss
+        assert collect(connection) == before
+
+
+def test_the_demo_is_in_colour_only_where_somebody_sees_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    Narrator().command(["alembic", "check"])
+    assert capsys.readouterr().out == "\n$ alembic check\n"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    Narrator().command(["alembic", "check"])
+    assert "\x1b[" in capsys.readouterr().out
+
+
+def test_models_and_revisions_agree_with_everything_parked(shop: Project) -> None:
+    shop.upgrade()
+    assert "No new upgrade operations detected" in shop.alembic("check").succeeded().output
+
+
+def test_the_four_drops_are_as_autogenerate_writes_them(shop: Project) -> None:
+    shop.upgrade(BEFORE_THE_DROPS)
+    kept = [revision(shop, name) for name in DROPS]
+    upgrades = [script.upgrade for script in kept]
+    downgrades = [script.downgrade for script in kept]
+    for script in kept:
+        script.path.unlink()
+    fresh = shop.autogenerate("all four at once")
+    for bodies, now in ((upgrades, fresh.upgrade), (downgrades, fresh.downgrade)):
+        for body in bodies:
+            call = "\n".join(line for line in body.splitlines() if "# ###" not in line)
+            assert call in now
+
+
+def test_every_row_survives_going_up_and_down(shop: Project) -> None:
+    seeded(shop)
+    with shop.database.begin() as connection:
+        before = collect(connection)
+    shop.upgrade()
+    for table in ("sessions", "audit_log_2024"):
+        assert shop.database.scalar(f"SELECT to_regclass('{table}')") is None
+    shop.downgrade(BEFORE_THE_DROPS)
+    with shop.database.begin() as connection:
+        assert collect(connection) == before
+
+
+def test_it_goes_down_to_nothing_and_up_again(shop: Project) -> None:
+    shop.upgrade()
+    shop.downgrade("base")
+    left = shop.database.rows(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+        "AND relkind = 'r' AND NOT starts_with(relname, '_zanith_')"
+    )
+    assert left == [("alembic_version",)]
+    shop.upgrade()
+    shop.alembic("check").succeeded()
+
+
+@pytest.mark.parametrize("test", PYTEST_ALEMBIC_TESTS, ids=lambda test: test.__name__)
+def test_it_passes_the_standard_tests_of_pytest_alembic(
+    shop: Project, test: Callable[[MigrationContext], None]
+) -> None:
+    options = Config.from_raw_config({"file": str(shop.root / "alembic.ini")})
+    with contained(shop.root), runner(options, shop.database.engine()) as alembic_runner:
+        test(alembic_runner)
+
+
+def test_pytest_alembic_sees_when_the_models_have_moved_on(shop: Project) -> None:
+    models = shop.root / "models.py"
+    models.write_text(models.read_text().replace("    full_name: Mapped[str]\n", ""))
+    options = Config.from_raw_config({"file": str(shop.root / "alembic.ini")})
+    with (
+        contained(shop.root),
+        runner(options, shop.database.engine()) as alembic_runner,
+        pytest.raises(AlembicTestFailure) as failure,
+    ):
+        standard_tests.test_model_definitions_match_ddl(alembic_runner)
+    assert "op.soft_drop_column('users', 'full_name')" in str(failure.value.context)
