@@ -25,8 +25,9 @@ TableName = tuple[str | None, str]
 class UnknownTableFilter:
     """A name filter that leaves a table alone if it is in no metadata and in no revision script.
 
-    The scripts are read only when some table is in the database and not in the metadata. Where
-    there are no scripts, as with `compare_metadata` outside of a project, nothing is hidden.
+    A table in a schema that no model uses counts as named only where a script names the schema
+    too. The scripts are read only when some table is in the database and not in the metadata.
+    Where there are no scripts, as with `compare_metadata` outside of a project, nothing is hidden.
     """
 
     def __init__(self, context: AutogenContext, settings: Settings) -> None:
@@ -61,21 +62,23 @@ class UnknownTableFilter:
     def _is_known(self, schema: str | None, name: str) -> bool:
         if self.context.migration_context.script is None:
             return True
+        own_schemas = {own for own, _ in self._in_metadata} | {None}
         return any(
-            (candidate, name) in self._in_scripts
-            for candidate in (None, schema or self._default_schema)
+            (schema or self._default_schema, name) in names
+            or ((None, name) in names and (schema in own_schemas or (None, schema) in names))
+            for names in self._in_scripts
         )
 
     @cached_property
-    def _in_scripts(self) -> set[TableName]:
+    def _in_scripts(self) -> list[set[TableName]]:
         directory = self.context.migration_context.script
         assert directory is not None
-        names: set[TableName] = set()
-        for script in directory.walk_revisions():
-            source = Path(script.path)
-            if source.suffix == ".py" and source.exists():
-                names |= table_names(source.read_text(encoding="utf-8"))
-        return names
+        sources = [Path(script.path) for script in directory.walk_revisions()]
+        return [
+            table_names(source.read_text(encoding="utf-8"))
+            for source in sources
+            if source.suffix == ".py" and source.exists()
+        ]
 
 
 def table_names(source: str) -> set[TableName]:
@@ -97,7 +100,8 @@ def table_names(source: str) -> set[TableName]:
     return names
 
 
-_NAME = re.compile(r"[^\s'();,]{1,127}|[^\n'();,]{1,63}")
+# Short enough for a schema and a name, and in one line.
+_NAME = re.compile(r".{1,127}")
 
 _IDENTIFIER = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 
