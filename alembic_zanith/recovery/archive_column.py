@@ -32,7 +32,6 @@ from alembic_zanith.identifiers import (
     QualifiedName,
     archived_name,
     literal,
-    new_artifact_id,
     parked_name,
     quote,
 )
@@ -43,14 +42,14 @@ from alembic_zanith.integrity import (
     pinned_settings,
     roomy_memory,
 )
-from alembic_zanith.models import ArtifactKind, ArtifactStatus
+from alembic_zanith.models import ArtifactKind
 from alembic_zanith.sql import one, rows, run, run_all
 from alembic_zanith.workspace import Workspace
 
 from .archive_schema import close_to_others, ensure_archive_schema
 from .definition import ArchiveKey, Definition, Holding
-from .park_column import begin, rename, save, storage_clauses
-from .session import expiry, now
+from .park_column import begin, rename, storage_clauses
+from .record import Proof, Ticket, record
 
 KEY_PREFIX = "key_"
 VALUE = "value"
@@ -80,13 +79,11 @@ def archive_column(
     store = ArtifactStore(connection, workspace)
     relation, original = begin(store, "archive_column", table, column, schema)
     key = _key(connection, relation, original)
-    created_at = now(connection)
-    expires_at = expiry(created_at, retention_days)
-    artifact_id = new_artifact_id()
-    working_name = parked_name(column, artifact_id)
+    ticket = Ticket.draw(store, retention_days)
+    working_name = parked_name(column, ticket.id)
     archive = QualifiedName(
         store.workspace.archive_schema,
-        archived_name(f"{relation.name.name}_{column}", artifact_id),
+        archived_name(f"{relation.name.name}_{column}", ticket.id),
     )
     ensure_archive_schema(connection, archive.schema)
     rename(connection, relation, column, working_name)
@@ -114,26 +111,16 @@ def archive_column(
         constant_default=constant,
         column_names=_archive_columns(key),
     )
-    artifact = Artifact(
-        id=artifact_id,
-        kind=ArtifactKind.ARCHIVE_COLUMN,
-        status=ArtifactStatus.LIVE,
-        source_schema=relation.name.schema,
-        source_table=relation.name.name,
-        source_column=column,
-        parked_schema=archive.schema,
-        parked_table=archive.name,
-        parked_column=None,
-        revision=store.workspace.revision,
-        row_count=stored.row_count,
-        checksum=stored.checksum,
-        checksum_algorithm=CHECKSUM_ALGORITHM,
-        definition=definition.to_json(),
-        recovery_sql="",
-        created_at=created_at,
-        expires_at=expires_at,
+    return record(
+        store,
+        ticket,
+        ArtifactKind.ARCHIVE_COLUMN,
+        source=relation.name,
+        column=column,
+        parked=archive,
+        proof=Proof(stored.checksum, CHECKSUM_ALGORITHM, stored.row_count),
+        definition=definition,
     )
-    return save(store, artifact)
 
 
 _KEYS = """

@@ -29,15 +29,15 @@ from alembic_zanith.catalog.relation import (
 )
 from alembic_zanith.catalog.user_types import free_type_names, held_types
 from alembic_zanith.errors import NotDroppableError
-from alembic_zanith.identifiers import is_zanith_name, new_artifact_id, parked_name, quote
+from alembic_zanith.identifiers import is_zanith_name, parked_name, quote
 from alembic_zanith.integrity import FINGERPRINT_ALGORITHM, fingerprint, pinned_settings
-from alembic_zanith.models import ArtifactKind, ArtifactStatus
+from alembic_zanith.models import ArtifactKind
 from alembic_zanith.sql import run, run_all
 from alembic_zanith.workspace import Workspace
 
 from .definition import Definition, Holding, park_order
-from .plan import recovery_sql
-from .session import expiry, lock_table, now, require_transaction
+from .record import Proof, Ticket, record
+from .session import lock_table, require_transaction
 from .structure import column_structure
 
 CAN_REPLACE_EXPRESSION = 170000
@@ -69,14 +69,12 @@ def soft_drop_column(
     """
     store = ArtifactStore(connection, workspace)
     relation, original = begin(store, "soft_drop_column", table, column, schema)
-    created_at = now(connection)
-    expires_at = expiry(created_at, retention_days)
-    artifact_id = new_artifact_id()
-    working_name = parked_name(column, artifact_id)
+    ticket = Ticket.draw(store, retention_days)
+    working_name = parked_name(column, ticket.id)
     rename(connection, relation, column, working_name)
     with pinned_settings(connection):
-        holdings = _take_force(connection, relation, working_name, artifact_id)
-        free_type_names(connection, relation, working_name, artifact_id)
+        holdings = _take_force(connection, relation, working_name, ticket.id)
+        free_type_names(connection, relation, working_name, ticket.id)
         structure = column_structure(get_column(connection, relation, working_name))
     definition = Definition(
         relation_oid=relation.oid,
@@ -86,26 +84,17 @@ def soft_drop_column(
         working_name=working_name,
         structure=structure,
     )
-    artifact = Artifact(
-        id=artifact_id,
-        kind=ArtifactKind.SOFT_DROP_COLUMN,
-        status=ArtifactStatus.LIVE,
-        source_schema=relation.name.schema,
-        source_table=relation.name.name,
-        source_column=column,
-        parked_schema=relation.name.schema,
-        parked_table=relation.name.name,
+    return record(
+        store,
+        ticket,
+        ArtifactKind.SOFT_DROP_COLUMN,
+        source=relation.name,
+        column=column,
+        parked=relation.name,
         parked_column=working_name,
-        revision=store.workspace.revision,
-        row_count=None,
-        checksum=fingerprint(structure),
-        checksum_algorithm=FINGERPRINT_ALGORITHM,
-        definition=definition.to_json(),
-        recovery_sql="",
-        created_at=created_at,
-        expires_at=expires_at,
+        proof=Proof(fingerprint(structure), FINGERPRINT_ALGORITHM),
+        definition=definition,
     )
-    return save(store, artifact)
 
 
 def begin(
@@ -121,7 +110,6 @@ def begin(
         original = get_column(connection, relation, column)
     refuse_if_needed_by_others(connection, relation.name, column)
     _refuse_local_copies(connection, relation, column)
-    store.ensure()
     return relation, original
 
 
@@ -153,13 +141,6 @@ def rename(connection: Connection, relation: Relation, column: str, new: str) ->
         connection,
         f"ALTER TABLE {relation.name} RENAME COLUMN {quote(column)} TO {quote(new)}",
     )
-
-
-def save(store: ArtifactStore, artifact: Artifact) -> Artifact:
-    """Write the row, with the recovery SQL that now can be told."""
-    complete = replace(artifact, recovery_sql=recovery_sql(artifact, store.table))
-    store.add(complete)
-    return complete
 
 
 def _take_force(

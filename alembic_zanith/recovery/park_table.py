@@ -35,7 +35,6 @@ from alembic_zanith.catalog.user_types import free_type_names, held_types
 from alembic_zanith.identifiers import (
     QualifiedName,
     is_zanith_name,
-    new_artifact_id,
     parked_name,
     quote,
 )
@@ -46,14 +45,15 @@ from alembic_zanith.integrity import (
     fingerprint,
     pinned_settings,
 )
-from alembic_zanith.models import ArtifactKind, ArtifactStatus
+from alembic_zanith.models import ArtifactKind
 from alembic_zanith.sql import run, run_all
 from alembic_zanith.workspace import Workspace
 
 from .archive_schema import ensure_archive_schema
 from .definition import Definition, Holding, park_order
-from .park_column import domain_part, refuse_own, save
-from .session import expiry, lock_table, now, require_transaction
+from .park_column import domain_part, refuse_own
+from .record import Proof, Ticket, record
+from .session import lock_table, require_transaction
 from .structure import table_structure
 
 
@@ -114,15 +114,12 @@ def _park(
     refuse_own(relation.name.name)
     lock_table(connection, relation)
     refuse_if_needed_by_others(connection, relation.name)
-    store.ensure()
-    created_at = now(connection)
-    expires_at = expiry(created_at, retention_days)
-    artifact_id = new_artifact_id()
+    ticket = Ticket.draw(store, retention_days)
     archive = store.workspace.archive_schema if kind is ArtifactKind.ARCHIVE_TABLE else None
     if archive is not None:
         ensure_archive_schema(connection, archive)
     with pinned_settings(connection):
-        holdings = _move_away(connection, relation, artifact_id, archive)
+        holdings = _move_away(connection, relation, ticket.id, archive)
         parked = relation_by_oid(connection, relation.oid)
         assert parked is not None
         structure = table_structure(connection, parked)
@@ -133,9 +130,9 @@ def _park(
         )
         if kind is ArtifactKind.ARCHIVE_TABLE:
             found = content(connection, parked.name, names)
-            row_count, checksum, algorithm = found.row_count, found.checksum, CHECKSUM_ALGORITHM
+            proof = Proof(found.checksum, CHECKSUM_ALGORITHM, found.row_count)
         else:
-            row_count, checksum, algorithm = None, fingerprint(structure), FINGERPRINT_ALGORITHM
+            proof = Proof(fingerprint(structure), FINGERPRINT_ALGORITHM)
     definition = Definition(
         relation_oid=relation.oid,
         server_version=server_version(connection),
@@ -143,26 +140,15 @@ def _park(
         structure=structure,
         column_names=names,
     )
-    artifact = Artifact(
-        id=artifact_id,
-        kind=kind,
-        status=ArtifactStatus.LIVE,
-        source_schema=relation.name.schema,
-        source_table=relation.name.name,
-        source_column=None,
-        parked_schema=parked.name.schema,
-        parked_table=parked.name.name,
-        parked_column=None,
-        revision=store.workspace.revision,
-        row_count=row_count,
-        checksum=checksum,
-        checksum_algorithm=algorithm,
-        definition=definition.to_json(),
-        recovery_sql="",
-        created_at=created_at,
-        expires_at=expires_at,
+    return record(
+        store,
+        ticket,
+        kind,
+        source=relation.name,
+        parked=parked.name,
+        proof=proof,
+        definition=definition,
     )
-    return save(store, artifact)
 
 
 def _move_away(
