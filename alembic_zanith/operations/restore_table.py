@@ -209,6 +209,9 @@ def restore_table(operations: Operations, operation: RestoreTableOp) -> RestoreR
 def render_restore_table(context: AutogenContext, operation: RestoreTableOp) -> str:
     # As Alembic's own renderer of op.create_table does it, from the table that it will make.
     table = operation.create_op().to_table()
+    for index in operation.indexes:
+        if index.table is None:
+            table.append_constraint(index)
     elements = [*table.columns, *table.constraints, *operation.indexes]
     arguments = [
         name_literal(operation.table_name),

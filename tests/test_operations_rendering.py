@@ -1,0 +1,147 @@
+"""The Python text of each operation, as autogenerate and rewriters write it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import render_python_code
+from alembic.migration import MigrationContext
+from alembic.operations import ops
+from sqlalchemy.dialects import postgresql
+
+import alembic_zanith  # noqa: F401 -- registers the renderers
+from alembic_zanith.errors import ConfigurationError
+from alembic_zanith.operations import (
+    ArchiveColumnOp,
+    ArchiveTableOp,
+    RestoreColumnOp,
+    RestoreTableOp,
+    SoftDropColumnOp,
+    SoftDropTableOp,
+)
+from tests.support.swapping import code
+
+
+def rendered(operation: ops.MigrateOperation, **options: Any) -> str:
+    context = MigrationContext.configure(dialect_name="postgresql")
+    upgrade = ops.UpgradeOps([operation])
+    text = render_python_code(upgrade, migration_context=context, **options)
+    return code(f"    {text}")
+
+
+@pytest.mark.parametrize(
+    ("operation", "text"),
+    [
+        (SoftDropColumnOp("t", "c"), "op.soft_drop_column('t', 'c')"),
+        (SoftDropColumnOp("t", "c", schema="s"), "op.soft_drop_column('t', 'c', schema='s')"),
+        (ArchiveColumnOp("t", "c", retention_days=None),
+         "op.archive_column('t', 'c', retention_days=None)"),
+        (ArchiveColumnOp("t", "c", schema="s", retention_days=1),
+         "op.archive_column('t', 'c', schema='s', retention_days=1)"),
+        (SoftDropTableOp("t"), "op.soft_drop_table('t')"),
+        (ArchiveTableOp("t", schema="s", retention_days=0),
+         "op.archive_table('t', schema='s', retention_days=0)"),
+        (RestoreColumnOp("t", "c"), "op.restore_column('t', 'c')"),
+        (RestoreColumnOp("t", "c", schema="s", artifact="a4c0", as_name="d", fill="now()",
+                         relax=True, force=True),
+         "op.restore_column('t', 'c', schema='s', artifact='a4c0', as_name='d', fill='now()', "
+         "relax=True, force=True)"),
+        (RestoreTableOp("t"), "op.restore_table('t')"),
+        (RestoreTableOp("t", schema="s", artifact="a4c0", as_name="d", relax=True, force=True),
+         "op.restore_table('t', schema='s', artifact='a4c0', as_name='d', relax=True, force=True)"),
+        (RestoreTableOp("t", sa.Column("at", sa.Date), comment="c",
+                        postgresql_partition_by="LIST (at)"),
+         "op.restore_table('t',\nsa.Column('at', sa.Date(), nullable=True),\ncomment='c',\n"
+         "postgresql_partition_by='LIST (at)'\n)"),
+        (SoftDropColumnOp(sa.quoted_name("T", True), sa.quoted_name("a'b", True)),
+         """op.soft_drop_column('T', "a'b")"""),
+    ],
+)  # fmt: skip
+def test_each_operation_is_rendered_with_what_is_not_a_default(
+    operation: ops.MigrateOperation, text: str
+) -> None:
+    assert rendered(operation) == text
+
+
+def test_a_batch_leaves_out_the_table_and_its_schema() -> None:
+    batch = ops.ModifyTableOps(
+        "t",
+        [
+            SoftDropColumnOp("t", "a", schema="s", retention_days=5),
+            ArchiveColumnOp("t", "b", schema="s"),
+            RestoreColumnOp("t", "c", schema="s", fill="1"),
+            RestoreColumnOp("t", sa.Column("d", sa.Integer), schema="s"),
+        ],
+        schema="s",
+    )
+    assert rendered(batch, render_as_batch=True) == code("""
+        with op.batch_alter_table('t', schema='s') as batch_op:
+            batch_op.soft_drop_column('a', retention_days=5)
+            batch_op.archive_column('b')
+            batch_op.restore_column('c', fill='1')
+            batch_op.restore_column(sa.Column('d', sa.Integer(), nullable=True))
+    """)
+
+
+def test_constraints_and_indexes_of_a_column_are_rendered_one_a_line() -> None:
+    elements = [
+        sa.UniqueConstraint("c", name="uq", deferrable=True, initially="DEFERRED"),
+        sa.ForeignKeyConstraint(["c"], ["s.o.id"], name="fk", ondelete="CASCADE"),
+        sa.CheckConstraint("c <> ''", name="ck"),
+    ]
+    column = sa.Column("c", postgresql.CITEXT, nullable=False, server_default=sa.text("'x'"))
+    sa.Table("t", sa.MetaData(), column, *elements, schema="s")
+    assert rendered(RestoreColumnOp("t", column, *elements, schema="s")) == code("""
+        op.restore_column('t',
+        sa.Column('c', postgresql.CITEXT(), server_default=sa.text("'x'"), nullable=False),
+        sa.CheckConstraint("c <> ''", name='ck'),
+        sa.ForeignKeyConstraint(['c'], ['s.o.id'], name='fk', ondelete='CASCADE'),
+        sa.UniqueConstraint('c', deferrable=True, initially='DEFERRED', name='uq'),
+        schema='s'
+        )
+    """)
+
+
+def test_other_module_prefixes_are_used() -> None:
+    table = sa.Table("t", sa.MetaData(), sa.Column("c", sa.Integer, index=True))
+    restore = RestoreTableOp("t", *table.columns, *table.indexes)
+    options = {"alembic_module_prefix": "a.", "sqlalchemy_module_prefix": "s."}
+    assert rendered(restore, **options) == code("""
+        a.restore_table('t',
+        s.Column('c', s.Integer(), nullable=True),
+        s.Index(a.f('ix_t_c'), 'c', unique=False)
+        )
+    """)
+    assert rendered(SoftDropTableOp("t"), **options) == "a.soft_drop_table('t')"
+
+
+def test_an_index_that_is_of_no_table_yet_is_rendered_in_full() -> None:
+    restore = RestoreTableOp("t", sa.Column("c", sa.Integer), sa.Index("ix", "c", unique=True))
+    for _ in range(2):
+        assert "sa.Index('ix', 'c', unique=True)" in rendered(restore)
+
+
+def test_dialect_options_and_expressions_of_an_index_are_kept() -> None:
+    table = sa.Table("t", sa.MetaData(), sa.Column("c", sa.Text), sa.Column("d", sa.Text))
+    index = sa.Index(
+        "ix",
+        sa.func.lower(table.c.c),
+        table.c.d.desc(),
+        unique=True,
+        postgresql_where=table.c.d.is_not(None),
+        postgresql_using="btree",
+        postgresql_include=["d"],
+    )
+    restore = RestoreColumnOp("t", table.c.c, index)
+    assert code(rendered(restore)).splitlines()[2] == (
+        "sa.Index('ix', sa.literal_column('lower(c)'), sa.literal_column('d DESC'), unique=True, "
+        "postgresql_where=sa.text('d IS NOT NULL'), postgresql_using='btree', "
+        "postgresql_include=['d'])"
+    )
+
+
+def test_a_number_of_days_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"soft_drop_table: retention_days=-1 is not a"):
+        SoftDropTableOp("t", retention_days=-1)
