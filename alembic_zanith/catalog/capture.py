@@ -164,10 +164,15 @@ def _after_table(scope: Scope, row: Any) -> str:
     unique = "UNIQUE " if row.is_unique else ""
     only = "ONLY " if row.is_partitioned else ""
     head = f"CREATE {unique}INDEX {row.quoted_name} ON {only}{row.quoted_table} "
+    return _between(row, head)
+
+
+def _between(row: Any, head: str, tail: str = "") -> str:
+    """The definition without the exact text that it begins and ends with."""
     definition = str(row.definition)
-    if not definition.startswith(head):
-        raise ZanithError(f"PostgreSQL words index {row.name} in an unknown way: {definition}")
-    return definition[len(head) :]
+    if not (definition.startswith(head) and definition.endswith(tail)):
+        raise ZanithError(f"PostgreSQL words {row.name} in an unknown way: {definition}")
+    return definition[len(head) :].removesuffix(tail)
 
 
 def extended_statistics(scope: Scope) -> Iterator[Found]:
@@ -177,7 +182,9 @@ def extended_statistics(scope: Scope) -> Iterator[Found]:
             ExtendedStatistics(
                 schema=row.schema,
                 name=row.name,
-                head=row.definition[: row.definition.rindex(" FROM ")] + " FROM",
+                body=_between(
+                    row, f"CREATE STATISTICS {row.quoted_name} ", f" FROM {row.quoted_table}"
+                ),
                 owner=row.owner,
                 target=row.target,
                 comment=row.comment,

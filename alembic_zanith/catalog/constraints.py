@@ -220,13 +220,13 @@ class ForeignKey(Part):
 
 @dataclass(frozen=True)
 class ExtendedStatistics(Part):
-    """A statistics object; `head` is its definition up to the name of the table."""
+    """A statistics object; `body` is its definition between its name and that of the table."""
 
     kind = "extended_statistics"
     order = 50
     schema: str
     name: str
-    head: str
+    body: str
     owner: str
     target: int | None = None
     comment: str | None = None
@@ -239,7 +239,7 @@ class ExtendedStatistics(Part):
         return [f"DROP STATISTICS {self._name}"]
 
     def restore(self, relation: QualifiedName) -> list[str]:
-        statements = [f"{self.head} {relation}"]
+        statements = [f"CREATE STATISTICS {self._name} {self.body} FROM {relation}"]
         if self.target is not None:
             statements.append(f"ALTER STATISTICS {self._name} SET STATISTICS {self.target}")
         statements += comment_on(f"STATISTICS {self._name}", self.comment)

@@ -120,6 +120,8 @@ SELECT ix.relname::text AS name, n.nspname::text AS schema,
 EXTENDED_STATISTICS = f"""
 SELECT s.stxname::text AS name, n.nspname::text AS schema,
        pg_catalog.pg_get_statisticsobjdef(s.oid) AS definition,
+       pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.stxname) AS quoted_name,
+       s.stxrelid::regclass::text AS quoted_table,
        CASE WHEN s.stxstattarget >= 0 THEN s.stxstattarget::int END AS target,
        pg_catalog.pg_get_userbyid(s.stxowner)::text AS owner,
        pg_catalog.obj_description(s.oid, 'pg_statistic_ext') AS comment,
