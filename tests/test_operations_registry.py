@@ -1,0 +1,90 @@
+"""Every operation is whole: on `op`, run, rendered, reversed and described."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import renderers
+from alembic.operations import BatchOperations, Operations
+from alembic.operations.ops import MigrateOperation
+
+import alembic_zanith  # noqa: F401 -- registers the operations
+from alembic_zanith.operations import (
+    OPERATIONS,
+    ArchiveColumnOp,
+    ArchiveTableOp,
+    RestoreColumnOp,
+    RestoreTableOp,
+    SoftDropColumnOp,
+    SoftDropTableOp,
+)
+
+DOCS = Path(__file__).parent.parent / "docs" / "operations"
+
+EXAMPLES: list[MigrateOperation] = [
+    SoftDropColumnOp("users", "legacy", schema="shop"),
+    SoftDropTableOp("users", schema="shop"),
+    ArchiveColumnOp("users", "legacy", schema="shop"),
+    ArchiveTableOp("users", schema="shop"),
+    RestoreColumnOp("users", "legacy", schema="shop"),
+    RestoreTableOp("users", schema="shop"),
+]
+
+
+def test_there_is_an_example_of_every_operation() -> None:
+    assert {type(example) for example in EXAMPLES} == set(OPERATIONS.values())
+
+
+@pytest.mark.parametrize("kind", OPERATIONS)
+def test_each_operation_has_one_name_everywhere(kind: str) -> None:
+    cls = OPERATIONS[kind]
+    assert cls.__name__ == "".join(word.title() for word in kind.split("_")) + "Op"
+    assert cls.__module__ == f"alembic_zanith.operations.{kind}"
+    assert (getattr(cls, "kind"), hasattr(Operations, kind)) == (kind, True)  # noqa: B009
+    assert hasattr(BatchOperations, kind) == kind.endswith("_column")
+    assert (DOCS / f"{kind}.md").read_text().startswith(f"# op.{kind}\n")
+
+
+@pytest.mark.parametrize("kind", OPERATIONS)
+def test_each_operation_is_implemented_and_rendered(kind: str) -> None:
+    example = next(example for example in EXAMPLES if type(example) is OPERATIONS[kind])
+    assert callable(Operations._to_impl.dispatch(example))
+    assert callable(renderers.dispatch(example))
+
+
+@pytest.mark.parametrize("kind", OPERATIONS)
+def test_what_users_call_is_documented_with_an_example(kind: str) -> None:
+    doc = getattr(Operations, kind).__doc__
+    assert f"op.{kind}(" in doc or f'op.{kind}("' in doc
+    for section in (":param table_name:", ":return:", "Raises "):
+        assert section in doc
+
+
+def test_a_drop_reverses_to_the_restore_and_that_to_the_drop() -> None:
+    for example in EXAMPLES[:4]:
+        restore = example.reverse()
+        assert isinstance(restore, RestoreColumnOp | RestoreTableOp)
+        assert (restore.table_name, restore.schema) == ("users", "shop")
+        assert restore.reverse() is example
+
+
+def test_a_restore_of_unknown_origin_reverses_to_a_soft_drop() -> None:
+    column = EXAMPLES[4].reverse()
+    assert isinstance(column, SoftDropColumnOp)
+    assert (column.table_name, column.column_name, column.schema) == ("users", "legacy", "shop")
+    table = EXAMPLES[5].reverse()
+    assert isinstance(table, SoftDropTableOp)
+    assert (table.table_name, table.schema) == ("users", "shop")
+
+
+def test_differences_are_worded_as_alembic_words_its_own() -> None:
+    words = [example.to_diff_tuple()[0] for example in EXAMPLES]
+    assert words == [
+        "remove_column",
+        "remove_table",
+        "remove_column",
+        "remove_table",
+        "add_column",
+        "add_table",
+    ]
