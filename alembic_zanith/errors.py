@@ -49,6 +49,14 @@ class NameTakenError(ZanithError):
     """The name to restore under is in use; live data is never overwritten."""
 
 
+class KeyChangedError(ZanithError):
+    """The key of a table is of another type than when values were archived by it."""
+
+
+class FillError(ZanithError):
+    """The expression for rows without a value does not work."""
+
+
 class DependentObjectsError(ZanithError):
     """Other objects need the column or table, so that a real DROP would be refused as well.
 

@@ -178,6 +178,10 @@ class DomainType(Part):
     base_collation: str | None
     attributes: tuple[str, ...] = ()
 
+    @property
+    def label(self) -> str:
+        return f"domain {self.type} of {self.column}"
+
     def park(self, relation: QualifiedName) -> list[str]:
         return [self._alter(relation, self.base_type, self.base_collation)]
 

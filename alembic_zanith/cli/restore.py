@@ -9,7 +9,7 @@ import click
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.recovery import RestoreReport, restore_column, restore_table
-from alembic_zanith.recovery.restore import COLUMN_KINDS, TABLE_KINDS
+from alembic_zanith.recovery.pick import COLUMN_KINDS, TABLE_KINDS
 from alembic_zanith.reports import as_json, outcome
 
 from .options import restore_options

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.constraints import Constraint, ForeignKey, Index, NamedNotNull
-from alembic_zanith.catalog.parts import NotNull, Part
+from alembic_zanith.catalog.parts import DomainType, NotNull, Part
 from alembic_zanith.errors import ConstraintConflictError
-from alembic_zanith.failures import sqlstate
+from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import QualifiedName, quote
 from alembic_zanith.sql import run
 
 SAMPLE = 5
+_PATIENCE_MS = 30_000
+_NOT_NULL_VIOLATION = "23502"
 
 _ENVIRONMENT_STATES = ("08", "57", "53", "40", "55P03", "42501", "25P03")
 """Errors that say nothing about the part: lost connection, cancelled, out of resources,
@@ -40,58 +40,64 @@ def conflict(
     error: DBAPIError,
 ) -> ConstraintConflictError:
     """Return the error that explains why a part cannot come back."""
-    shown = str(artifact.definition.get("working_name") or "")
-    reason = str(error.orig).strip().splitlines()[0]
-    counted = offending_rows(connection, part, relation)
-    count = None
+    state = sqlstate(error)
+    counted = offending_rows(connection, part, relation, state)
     lines = [
         f"{artifact.source} cannot come back as it was: {part.label} is not possible any more."
     ]
     if counted is None:
-        lines.append(f"PostgreSQL says: {reason}")
+        lines.append(f"PostgreSQL says: {server_message(error)}.")
     else:
         count, sample = counted
         noun = "row stands" if count == 1 else "rows stand"
         lines.append(f"{count} {noun} in the way, for example: {'; '.join(sample)}")
-    if _needs_values(part):
+    if state == _NOT_NULL_VIOLATION and artifact.is_column:
         lines.append("--fill EXPRESSION gives a value to the rows that have none.")
     lines.append("--relax brings it back without that constraint. Nothing has changed.")
-    message = "\n".join(lines)
-    if shown and artifact.source_column:
-        message = message.replace(shown, artifact.source_column)
-    name = getattr(part, "name", part.kind)
-    return ConstraintConflictError(message, str(name), count)
+    message = without_working_name(artifact, "\n".join(lines))
+    name = str(getattr(part, "name", part.kind))
+    return ConstraintConflictError(message, name, counted[0] if counted else None)
 
 
-def _needs_values(part: Part) -> bool:
-    return isinstance(part, NotNull | NamedNotNull)
+def without_working_name(artifact: Artifact, text: str) -> str:
+    """Call a column by its own name where PostgreSQL knew it by the one it has meanwhile."""
+    working_name = artifact.definition.get("working_name")
+    if working_name and artifact.source_column:
+        return text.replace(str(working_name), artifact.source_column)
+    return text
 
 
 def offending_rows(
-    connection: Connection, part: Part, relation: QualifiedName
+    connection: Connection, part: Part, relation: QualifiedName, state: str
 ) -> tuple[int, list[str]] | None:
-    """Count the rows that a part cannot stand, and show a few; None if it cannot be told."""
-    source = _offending(part, relation)
+    """Count the rows that a part cannot stand, and show a few; None if it cannot be told.
+
+    The answer is worth a wait of half a minute at most: rows that exclude each other are found by
+    comparing each with all others.
+    """
+    source = _offending(part, relation, state)
     if source is None:
         return None
+    savepoint = connection.begin_nested()
     try:
-        with connection.begin_nested():
-            count = run(connection, f"SELECT pg_catalog.count(*) FROM ({source}) AS r").scalar()
-            sample: list[Any] = list(
-                run(
-                    connection, f"SELECT CAST(r AS text) FROM ({source}) AS r LIMIT {SAMPLE}"
-                ).scalars()
-            )
+        run(connection, f"SET LOCAL statement_timeout = {_PATIENCE_MS}")
+        count = run(connection, f"SELECT pg_catalog.count(*) FROM ({source}) AS r").scalar()
+        query = f"SELECT CAST(r AS text) FROM ({source}) AS r LIMIT {SAMPLE}"
+        sample = [str(row) for row in run(connection, query).scalars()]
     except DBAPIError:
         return None
-    if not count:
-        return None
-    return int(count), [str(row) for row in sample]
+    finally:
+        # The timeout goes with it.
+        if not connection.invalidated:
+            savepoint.rollback()
+    return (int(count), sample) if count else None
 
 
-def _offending(part: Part, relation: QualifiedName) -> str | None:
+def _offending(part: Part, relation: QualifiedName, state: str) -> str | None:
     """The query for the rows in the way."""
-    if isinstance(part, NotNull | NamedNotNull):
+    if isinstance(part, DomainType) and state != _NOT_NULL_VIOLATION:
+        return None
+    if isinstance(part, NotNull | NamedNotNull | DomainType):
         return f"SELECT t.* FROM {relation} AS t WHERE t.{quote(part.column)} IS NULL"
     if isinstance(part, Constraint) and part.type == "c" and part.expression:
         return f"SELECT * FROM {relation} WHERE NOT ({part.expression})"

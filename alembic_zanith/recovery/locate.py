@@ -76,8 +76,10 @@ def require_source(connection: Connection, artifact: Artifact) -> Relation:
     if found is None or is_zanith_name(found.name.name):
         raise UnknownObjectError(
             f"{artifact.source} cannot come back: the table {artifact.source_name.display} does "
-            "not exist. If it is parked itself, restore it first "
-            f"(`alembic zanith-recover restore-table {artifact.source_name.display}`)."
+            "not exist. Nothing has changed, and the archive is intact. If the table is parked "
+            "itself, restore it first (`alembic zanith-recover restore-table "
+            f"{artifact.source_name.display}`). If it is gone for good, export the values: "
+            f"`alembic zanith-recover export {artifact.id} --format csv`"
         )
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from alembic_zanith.artifacts import Artifact
-from alembic_zanith.catalog.parts import Part
+from alembic_zanith.catalog.parts import DomainType, Part
 from alembic_zanith.errors import NotRestorableError
 from alembic_zanith.identifiers import QualifiedName, literal, quote
 from alembic_zanith.integrity import pinned_sql
@@ -17,11 +17,15 @@ from .definition import Definition, Holding
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a restore: its statements, and the part that they bring back, if one."""
+    """One step of a restore: its statements, and the part that they bring back, if one.
+
+    `fill` is the SQL that the statements give to rows without a value.
+    """
 
     statements: tuple[str, ...]
     relation: QualifiedName
     part: Part | None = None
+    fill: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,21 @@ def _archived_column(artifact: Artifact, definition: Definition, place: Place) -
         add += f" GENERATED ALWAYS AS ({definition.generated_expression}) {storage}"
         yield Step((add,), place.relation)
     else:
-        # A domain with constraints would refuse the NULLs of the moment in between.
         first = column.base_type or column.type
         add = f"ALTER TABLE {place.relation} ADD COLUMN {name} {first}{collation}"
-        yield Step((add, *_refill(artifact, definition, place)), place.relation)
+        statements = (add, *_refill(artifact, definition, place))
+        yield Step(statements, place.relation, fill=place.fill)
+    if column.base_type is not None and definition.generated_expression is None:
+        # Only now: a domain may refuse the NULLs of the moment in between, or of rows written
+        # since, which is for the user to decide upon.
+        domain = DomainType(
+            str(definition.working_name),
+            column.type,
+            column.base_type,
+            column.collation,
+            column.collation,
+        )
+        yield Step(tuple(domain.restore(place.relation)), place.relation, domain)
     yield from _column_parts(definition, place)
     yield _rename_column(definition, place)
 
@@ -109,7 +124,7 @@ def _refill(artifact: Artifact, definition: Definition, place: Place) -> list[st
     """
     column = definition.column
     assert column is not None
-    name = quote(str(definition.working_name))
+    name, type_ = quote(str(definition.working_name)), column.base_type or column.type
     collation = f" COLLATE {column.collation}" if column.collation else ""
     lookup = QualifiedName(artifact.parked_schema, f"_zanith_lookup_{artifact.id}")
     known = QualifiedName(artifact.parked_schema, f"_zanith_known_{artifact.id}")
@@ -136,12 +151,11 @@ def _refill(artifact: Artifact, definition: Definition, place: Place) -> list[st
             f" LANGUAGE plpgsql STABLE AS {literal(body)}"
         )
         value = (
-            f"CASE WHEN {known}({arguments}) THEN CAST({value} AS {column.type})"
-            f" ELSE ({place.fill}) END"
+            f"CASE WHEN {known}({arguments}) THEN CAST({value} AS {type_}) ELSE ({place.fill}) END"
         )
     statements.append(
-        f"ALTER TABLE {place.relation} ALTER COLUMN {name} TYPE {column.type}{collation}"
-        f" USING CAST({value} AS {column.type})"
+        f"ALTER TABLE {place.relation} ALTER COLUMN {name} TYPE {type_}{collation}"
+        f" USING CAST({value} AS {type_})"
     )
     statements.append(f"DROP FUNCTION {lookup}")
     if place.fill is not None:

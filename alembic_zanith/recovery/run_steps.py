@@ -11,10 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.constraints import ForeignKey
 from alembic_zanith.catalog.parts import Renamed
+from alembic_zanith.errors import FillError
+from alembic_zanith.failures import server_message
 from alembic_zanith.identifiers import QualifiedName
 from alembic_zanith.sql import run, run_all, scalar
 
-from .conflicts import SAMPLE, conflict, is_about_the_part, orphans
+from .conflicts import SAMPLE, conflict, is_about_the_part, orphans, without_working_name
 from .definition import Definition
 from .plan import Place, Step
 from .report import InvalidForeignKey
@@ -37,7 +39,7 @@ def run_steps(
     outcome = Outcome()
     for step in steps:
         if step.part is None:
-            run_all(connection, step.statements)
+            _run_plain(connection, artifact, step)
             continue
         try:
             with connection.begin_nested():
@@ -47,15 +49,22 @@ def run_steps(
                 raise
             if not relax or isinstance(step.part, Renamed):
                 raise conflict(connection, artifact, step.part, step.relation, error) from error
-            outcome.left_out.append(_without_working_name(artifact, step.part.label))
+            outcome.left_out.append(without_working_name(artifact, step.part.label))
     return outcome
 
 
-def _without_working_name(artifact: Artifact, text: str) -> str:
-    working_name = artifact.definition.get("working_name")
-    if working_name and artifact.source_column:
-        return text.replace(str(working_name), artifact.source_column)
-    return text
+def _run_plain(connection: Connection, artifact: Artifact, step: Step) -> None:
+    try:
+        run_all(connection, step.statements)
+    except DBAPIError as error:
+        if step.fill is None or not is_about_the_part(error):
+            raise
+        raise FillError(
+            f"{artifact.source} cannot come back: the rows without a value cannot be given "
+            f"{step.fill}, because PostgreSQL says: {server_message(error)}. Nothing has changed. "
+            "--fill takes an SQL expression over the columns of the same row, such as 'none', 0 "
+            "or now(); names outside of pg_catalog need their schema."
+        ) from error
 
 
 _IS_VALID = """

@@ -1,0 +1,60 @@
+"""Values for the rows of a soft-dropped column that have none."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from alembic_zanith.artifacts import Artifact
+from alembic_zanith.catalog.relation import Column, Relation
+from alembic_zanith.errors import ZanithError
+from alembic_zanith.identifiers import quote
+from alembic_zanith.sql import scalar
+
+from .definition import Definition
+from .plan import Step
+
+
+def fill_step(
+    connection: Connection,
+    artifact: Artifact,
+    definition: Definition,
+    relation: Relation,
+    fill: str,
+) -> Step:
+    """Return the step that gives `fill` to the rows without a value, before all others.
+
+    Raises `ZanithError` for a column that allows NULL.
+    """
+    column = definition.column
+    assert column is not None
+    if not (column.not_null or _domain_forbids_null(connection, column)):
+        raise ZanithError(
+            f"{artifact.source} allows NULL, so rows that were NULL before it was parked cannot be "
+            "told from rows written since, and --fill would overwrite both. Nothing has changed. "
+            "Restore it without --fill, then UPDATE the rows that you mean."
+        )
+    name = quote(str(definition.working_name))
+    kind = column.base_type or column.type
+    collation = f" COLLATE {column.collation}" if column.collation else ""
+    statement = (
+        f"ALTER TABLE {relation.name} ALTER COLUMN {name} TYPE {kind}{collation}"
+        f" USING CASE WHEN {name} IS NOT DISTINCT FROM NULL THEN ({fill}) ELSE {name} END"
+    )
+    return Step((statement,), relation.name, fill=fill)
+
+
+_FORBIDS_NULL = """
+WITH RECURSIVE chain (oid) AS (
+     SELECT CAST(pg_catalog.to_regtype(:type) AS oid)
+      UNION ALL
+     SELECT d.typbasetype FROM chain JOIN pg_catalog.pg_type d ON d.oid = chain.oid
+      WHERE d.typtype = 'd')
+SELECT EXISTS (SELECT FROM chain JOIN pg_catalog.pg_type t ON t.oid = chain.oid
+                WHERE t.typnotnull)
+"""
+
+
+def _domain_forbids_null(connection: Connection, column: Column) -> bool:
+    return column.base_type is not None and bool(
+        scalar(connection, _FORBIDS_NULL, type=column.type)
+    )
