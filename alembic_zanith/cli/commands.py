@@ -123,10 +123,9 @@ def export_command(
     """Stream the rows of an artifact to a file or to standard output."""
     path = None if output in (None, "-") else Path(str(output))
     form = format_name or _format_of(path)
+    located = locate(project, target, _finder(target), database)
+    artifact = located.artifact
     with _binary_output(path, force) as (stream, watched):
-        located = locate(project, target, _finder(target), database)
-
-        artifact = located.artifact
 
         def work(db: Database) -> ExportReport:
             with row_progress(artifact.source, artifact.row_count, wanted=watched) as on_progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import socket
 from typing import IO, Any
 
 import click
@@ -47,12 +48,22 @@ def _message(error: Exception, action: str) -> str | None:
         return str(explained(action, error))
     if isinstance(error, CommandError | SQLAlchemyError):
         return str(error)
-    if isinstance(error, OSError) and error.errno != errno.EPIPE:
-        return f"{action}: {error}"
     # SQLAlchemy lets what asyncpg raises while it connects pass as it is.
+    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror) and not _is_pipe(error):
+        return f"{action} changed nothing: {error}. {_ADVICE}"
     if type(error).__module__.partition(".")[0] == "asyncpg":
-        return f"{action} changed nothing: {error}"
+        return f"{action} changed nothing: {error}. {_ADVICE}"
+    if isinstance(error, OSError) and not _is_pipe(error):
+        return f"{action}: {error}"
     return None
+
+
+_ADVICE = "Check the URL, and that the server is up and can be reached."
+
+
+def _is_pipe(error: OSError) -> bool:
+    """Tell whether the reader of our output has gone, which click knows how to end on."""
+    return error.errno == errno.EPIPE
 
 
 def without_passwords(text: str) -> str:
@@ -61,5 +72,5 @@ def without_passwords(text: str) -> str:
     >>> without_passwords("postgresql://app:s3cret@db/shop and password=s3cret")
     'postgresql://app:***@db/shop and password=***'
     """
-    text = re.sub(r"(//[^\s:/@]*:)[^\s/]*@", r"\1***@", text)
+    text = re.sub(r"(//[^\s:/@]*:)\S*@", r"\1***@", text)
     return re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1***", text, flags=re.IGNORECASE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -100,21 +100,29 @@ class Project:
         """Like `visit`, for the one database with this label."""
         return self.visit(work, label)[label]
 
-    def survey(self, look: Callable[[Database], T], only: str | None = None) -> dict[str, T]:
-        """Like `visit`, for a first look whose log lines a second run would repeat."""
-        before = logging.root.manager.disable
-        logging.disable(logging.INFO)
-        try:
-            return self.visit(look, only)
-        finally:
-            logging.disable(before)
-
     def _run_env(self, visit_one: Callable[..., Any]) -> None:
         script = ScriptDirectory.from_config(self.config)
         environment = EnvironmentContext(self.config, script, fn=visit_one, dont_mutate=True)
         # What env.py or an engine with echo=True prints must not get in between JSON or CSV.
-        with environment, contextlib.redirect_stdout(sys.stderr):
+        with environment, contextlib.redirect_stdout(sys.stderr), _without_chatter():
             script.run_env()
+
+
+@contextlib.contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Hold back what Alembic logs about a migration run, which this is not: cron would mail it."""
+    loggers = [logging.getLogger(name) for name in ("alembic.runtime.migration", "alembic.env")]
+    for logger in loggers:
+        logger.addFilter(_is_serious)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(_is_serious)
+
+
+def _is_serious(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.INFO
 
 
 _HERE = """
@@ -145,15 +153,15 @@ def _open(context: MigrationContext, visits: _Visits) -> Database | None:
 
 
 def _label(context: MigrationContext, name: str, schema: str, taken: list[str]) -> str:
-    """Name a database as env.py does, in the template multidb, else as PostgreSQL does."""
+    """Name a database as env.py does, in the template multidb, else as PostgreSQL does.
+
+    Bookkeeping in another schema than public may mean an env.py that goes from schema to schema.
+    """
     token = str(context.opts.get("upgrade_token", ""))
     section = token.removesuffix("_upgrades")
-    candidates = [section] if section not in ("", "upgrades") else []
-    candidates += [name, f"{name}.{schema}"]
-    for candidate in candidates:
-        if candidate not in taken:
-            return candidate
-    return f"{name}.{schema}#{len(taken) + 1}"
+    if section in ("", "upgrades"):
+        section = name if schema == "public" else f"{name}.{schema}"
+    return section if section not in taken else f"{section}#{len(taken) + 1}"
 
 
 def _nothing_visited(visits: _Visits, only: str | None) -> CommandError:

@@ -37,7 +37,7 @@ def locate(project: Project, target: str, find: Find, only: str | None) -> Locat
         except (UnknownObjectError, AmbiguousTargetError) as error:
             return error
 
-    found = project.survey(look, only)
+    found = project.visit(look, only)
     hits = {
         label: result
         for label, result in found.items()

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic_zanith.artifacts import Artifact, ArtifactStore, matching
 from alembic_zanith.catalog.user_types import drop_unused_parked_types
 from alembic_zanith.errors import AmbiguousTargetError, UnknownObjectError, ZanithError
+from alembic_zanith.failures import server_message
 from alembic_zanith.identifiers import quote
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
 from alembic_zanith.sql import run, scalar
@@ -118,7 +119,7 @@ def _purge_in_savepoint(store: ArtifactStore, artifact: Artifact) -> PurgeReport
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
-        reason = str(error.orig).strip()
+        reason = server_message(error)
     except ZanithError as error:
         reason = str(error)
     parked = find_parked(store.connection, artifact)
