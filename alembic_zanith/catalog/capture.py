@@ -120,6 +120,8 @@ def _key(row: Any) -> Iterator[Part]:
         attached_to=row.parent_name,
         is_partitioned=row.is_partitioned,
         keys=tuple(row.keys),
+        operators=tuple(row.operators),
+        predicate=row.predicate,
     )
     yield from _attachment(row)
 

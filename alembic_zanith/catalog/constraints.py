@@ -57,8 +57,9 @@ def _traits(value: IndexTraits | dict[str, object] | None) -> IndexTraits | None
 class Constraint(Part):
     """A check, primary key, unique or exclusion constraint.
 
-    `type` is the letter of pg_constraint.contype, `expression` what a check demands, `keys` the
-    SQL of each column of a key, for counting what is in the way. `attached_to` is the index of
+    `type` is the letter of pg_constraint.contype. For counting what is in the way: `expression` is
+    what a check demands, `keys` the SQL of each column of a key, `operators` what an exclusion
+    constraint compares them with, of the rows that meet `predicate`. `attached_to` is the index of
     the partitioned parent whose part this one is: then only that parent's constraint is dropped.
     """
 
@@ -72,6 +73,8 @@ class Constraint(Part):
     attached_to: str | None = None
     is_partitioned: bool = False
     keys: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    predicate: str | None = None
     expression: str | None = None
 
     def __post_init__(self) -> None:

@@ -84,6 +84,11 @@ SELECT con.conname::text AS name, con.contype::text AS type,
                JOIN pg_catalog.pg_attribute a
                  ON a.attrelid = con.confrelid AND a.attnum = k.attnum
               ORDER BY k.position) AS parent_columns,
+       ARRAY(SELECT pg_catalog.quote_ident(opn.nspname) || '.' || op.oprname
+               FROM unnest(con.conexclop) WITH ORDINALITY AS e (oid, position)
+               JOIN pg_catalog.pg_operator op ON op.oid = e.oid
+               JOIN pg_catalog.pg_namespace opn ON opn.oid = op.oprnamespace
+              ORDER BY e.position) AS operators,
        {_reaches_out("pg_constraint", "con.oid")}
          OR (ix.oid IS NOT NULL AND {_reaches_out("pg_class", "ix.oid")}) AS reaches_out,
        ix.oid IS NOT NULL AS has_index,

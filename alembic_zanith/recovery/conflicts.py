@@ -103,6 +103,8 @@ def _offending(part: Part, relation: QualifiedName, state: str) -> str | None:
         return f"SELECT * FROM {relation} WHERE NOT ({part.expression})"
     if isinstance(part, Constraint) and part.type in "pu" and part.keys:
         return _duplicates(relation, part.keys, None)
+    if isinstance(part, Constraint) and part.type == "x" and part.keys:
+        return _excluded(relation, part)
     if isinstance(part, Index) and part.unique and part.keys:
         return _duplicates(relation, part.keys, part.predicate)
     if isinstance(part, ForeignKey):
@@ -116,6 +118,19 @@ def _duplicates(relation: QualifiedName, keys: tuple[str, ...], predicate: str |
     return (
         f"SELECT * FROM (SELECT {', '.join(keys)}, pg_catalog.count(*) OVER (PARTITION BY {by})"
         f" AS times FROM {relation}{where}) AS d WHERE d.times > 1"
+    )
+
+
+def _excluded(relation: QualifiedName, part: Constraint) -> str:
+    """Return the query for rows that an exclusion constraint would not have beside another."""
+    where = f" WHERE ({part.predicate})" if part.predicate else ""
+    keys = ", ".join(f"({key}) AS k{n}" for n, key in enumerate(part.keys))
+    both = " AND ".join(f"a.k{n} OPERATOR({op}) b.k{n}" for n, op in enumerate(part.operators))
+    return (
+        f"WITH candidates AS MATERIALIZED (SELECT t.tableoid AS z, t.ctid AS c, t AS r, {keys}"
+        f" FROM {relation} AS t{where})"
+        " SELECT (a.r).* FROM candidates AS a WHERE EXISTS (SELECT FROM candidates AS b"
+        f" WHERE (a.z, a.c) <> (b.z, b.c) AND {both})"
     )
 
 
