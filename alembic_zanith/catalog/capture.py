@@ -19,11 +19,13 @@ from alembic_zanith.sql import rows
 from . import queries
 from .constraints import (
     Constraint,
+    ConstraintComment,
     ExtendedStatistics,
     ForeignKey,
     Index,
     IndexAttachment,
     IndexTraits,
+    InheritedNotNull,
     NamedNotNull,
 )
 from .parts import Default, GeneratedExpression, Grants, NotNull, Part
@@ -70,6 +72,7 @@ class Found:
 
     part: Part
     reaches_out: bool
+    can_be_renamed: bool = True
 
 
 def traits(row: Any, *, with_options: bool) -> IndexTraits:
@@ -98,10 +101,16 @@ def constraints(scope: Scope) -> Iterator[Found]:
         if row.type == "f":
             if not row.is_clone:
                 yield Found(_foreign_key(scope, row), True)
+            elif row.comment is not None:
+                yield Found(ConstraintComment(row.name, row.comment), False)
         elif row.has_index:
             yield from (Found(part, row.reaches_out) for part in _key(row))
         elif row.inheritance_count == 0 or row.is_local:
-            yield Found(_check_or_not_null(row), row.reaches_out)
+            yield Found(_check_or_not_null(row), row.reaches_out, row.can_be_renamed)
+        elif row.type == "n" and not row.has_parents_name:
+            yield Found(InheritedNotNull(row.name, row.definition, row.comment), False)
+        elif row.comment is not None:
+            yield Found(ConstraintComment(row.name, row.comment), False)
 
 
 def _check_or_not_null(row: Any) -> Constraint | NamedNotNull:

@@ -130,6 +130,46 @@ class NamedNotNull(Part):
 
 
 @dataclass(frozen=True)
+class InheritedNotNull(Part):
+    """A NOT NULL that comes and goes with the parent's, but is named otherwise.
+
+    A partition that was attached has one. It is made before the parent's, which is merged with it.
+    """
+
+    kind = "inherited_not_null"
+    order = 31
+    name: str
+    definition: str
+    comment: str | None = None
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        return []
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        name = quote(self.name)
+        return [
+            f"ALTER TABLE {relation} ADD CONSTRAINT {name} {self.definition}",
+            *comment_on(f"CONSTRAINT {name} ON {relation}", self.comment),
+        ]
+
+
+@dataclass(frozen=True)
+class ConstraintComment(Part):
+    """The comment on a constraint that a child has from its parent."""
+
+    kind = "constraint_comment"
+    order = 61
+    name: str
+    comment: str
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        return []
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        return comment_on(f"CONSTRAINT {quote(self.name)} ON {relation}", self.comment)
+
+
+@dataclass(frozen=True)
 class Index(Part):
     """An index without a constraint. `tail` is its definition after the name of the table."""
 

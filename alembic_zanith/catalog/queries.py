@@ -68,11 +68,39 @@ INDEX_TRAITS = """
        pg_catalog.pg_get_expr(i.indpred, i.indrelid) AS predicate
 """
 
+_NAMED_LIKE_A_PARENTS = """
+EXISTS (SELECT FROM pg_catalog.pg_inherits i
+          JOIN pg_catalog.pg_constraint theirs
+            ON theirs.conrelid = i.inhparent AND theirs.conname = con.conname
+         WHERE i.inhrelid = con.conrelid AND theirs.contype = con.contype)
+"""
+
+_NAMED_LIKE_THE_CHILDRENS = """
+NOT EXISTS (
+    WITH RECURSIVE below (oid) AS (
+         SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = con.conrelid
+          UNION
+         SELECT i.inhrelid FROM below JOIN pg_catalog.pg_inherits i ON i.inhparent = below.oid)
+    SELECT FROM below
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = con.conkey[1]
+      JOIN pg_catalog.pg_attribute b ON b.attrelid = below.oid AND b.attname = a.attname
+      JOIN pg_catalog.pg_constraint theirs
+        ON theirs.conrelid = below.oid AND theirs.contype = 'n' AND theirs.conkey[1] = b.attnum
+     WHERE theirs.conname <> con.conname)
+"""
+"""NOT NULL constraints of children may be named otherwise, and then PostgreSQL cannot rename the
+one above them, as it renames them all together:
+https://www.postgresql.org/docs/18/sql-altertable.html"""
+
 CONSTRAINTS = f"""
 SELECT con.conname::text AS name, con.contype::text AS type,
        pg_catalog.pg_get_constraintdef(con.oid) AS definition,
        con.convalidated AS validated, con.conislocal AS is_local,
        con.coninhcount::int AS inheritance_count, con.conparentid <> 0 AS is_clone,
+       con.coninhcount > 0 AND {_NAMED_LIKE_A_PARENTS} AS has_parents_name,
+       CASE WHEN con.coninhcount > 0 THEN false
+            WHEN con.contype = 'n' AND NOT con.connoinherit THEN {_NAMED_LIKE_THE_CHILDRENS}
+            ELSE true END AS can_be_renamed,
        pg_catalog.obj_description(con.oid, 'pg_constraint') AS comment,
        pg_catalog.pg_get_expr(con.conbin, con.conrelid) AS expression,
        CASE WHEN con.confrelid <> 0 THEN con.confrelid::regclass::text END AS parent,

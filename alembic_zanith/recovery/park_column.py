@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog import capture
 from alembic_zanith.catalog.capture import FoundDefault, Scope
-from alembic_zanith.catalog.constraints import NamedNotNull
+from alembic_zanith.catalog.constraints import InheritedNotNull, NamedNotNull
 from alembic_zanith.catalog.dependents import refuse_if_needed_by_others
 from alembic_zanith.catalog.parts import (
     CycledSequence,
@@ -224,7 +224,9 @@ def _soft_constraints(
         yield from capture.not_null(scope, depth)
     for position, found in enumerate(capture.constraints(scope)):
         part = found.part
-        if isinstance(part, NamedNotNull) and keep_not_null:
+        if isinstance(part, NamedNotNull | InheritedNotNull) and keep_not_null:
+            if isinstance(part, InheritedNotNull) or not found.can_be_renamed:
+                continue
             parked = parked_name(part.name, artifact_id, position)
             yield Renamed("constraint", scope.relation.name.schema, part.name, parked)
         else:

@@ -17,6 +17,7 @@ from alembic_zanith.catalog.constraints import (
     Index,
     IndexAttachment,
     InheritedForeignKey,
+    InheritedNotNull,
     MovedStatistics,
     NamedNotNull,
 )
@@ -249,6 +250,8 @@ def _parts(
 
 def _constraint(found: Found, renamed: object) -> Iterator[Part]:
     part = found.part
+    if isinstance(part, InheritedNotNull) or not found.can_be_renamed:
+        return
     if isinstance(part, Constraint | NamedNotNull) and not found.reaches_out:
         yield renamed("constraint", part.name)  # type: ignore[operator]  # the closure of _parts
     elif found.reaches_out or not isinstance(part, IndexAttachment):

@@ -1,0 +1,1 @@
+"""What the tests of the exact rule share: targets, dumps without column order, generated worlds."""

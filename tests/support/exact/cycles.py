@@ -1,0 +1,116 @@
+"""Park something and bring it back, by every strategy and both ways back."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from alembic_zanith import recovery
+from alembic_zanith.artifacts import Artifact
+from alembic_zanith.errors import DependentObjectsError, NotDroppableError
+from tests.support.database import Database
+from tests.support.exact.dumps import without_column_order
+from tests.support.exact.targets import Refusal, Target, refusal
+
+Park = Callable[..., Artifact]
+
+COLUMN_STRATEGIES: dict[str, Park] = {
+    "soft_drop": recovery.soft_drop_column,
+    "archive": recovery.archive_column,
+}
+TABLE_STRATEGIES: dict[str, Park] = {
+    "soft_drop": recovery.soft_drop_table,
+    "archive": recovery.archive_table,
+}
+
+
+@dataclass
+class Cycle:
+    """A database in which things are parked and brought back, over one connection.
+
+    `way` is "command" for the functions of the package, "psql" for the recovery SQL alone.
+    `before` is the dump that has to come out again.
+    """
+
+    database: Database
+    way: str = "command"
+    before: str = field(init=False)
+    _engine: sa.Engine = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.before = self.database.dump()
+        self._engine = sa.create_engine(self.database.url("psycopg"))
+
+    def __enter__(self) -> Cycle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._engine.dispose()
+
+    def refusal(self, target: Target) -> Refusal | None:
+        """Return why PostgreSQL would refuse to drop the target."""
+        with self._engine.begin() as connection:
+            return refusal(connection, target)
+
+    def park(self, target: Target, strategy: str) -> Artifact:
+        """Park a target and commit."""
+        with self._engine.begin() as connection:
+            return _park(connection, target, strategy)
+
+    def bring_back(self, artifact: Artifact, target: Target) -> None:
+        """Restore what was parked, and make sure that nothing was given up for it."""
+        if self.way == "psql":
+            self.database.psql(artifact.recovery_sql)
+            return
+        restore = recovery.restore_table if target.column is None else recovery.restore_column
+        with self._engine.begin() as connection:
+            report = restore(connection, str(target), artifact=artifact.id)
+        given_up = (report.left_out, report.not_valid, report.renamed, report.warnings)
+        assert given_up == ((), (), (), ())
+
+    def park_and_bring_back(self, target: Target, strategy: str) -> None:
+        """Go once round."""
+        self.bring_back(self.park(target, strategy), target)
+
+    def is_refused_like_the_real_drop(self, target: Target, strategy: str, real: Refusal) -> None:
+        """Assert that parking is refused for the reason that PostgreSQL gives."""
+        if not real.is_for_dependents:
+            with pytest.raises(NotDroppableError) as refused:
+                self.park(target, strategy)
+            assert real.message in str(refused.value)
+            return
+        with pytest.raises(DependentObjectsError) as stopped:
+            self.park(target, strategy)
+        assert stopped.value.dependents == real.dependents
+        for dependent in real.dependents:
+            assert dependent in str(stopped.value)
+
+    def nothing_has_changed(self, *context: Any) -> None:
+        """Assert that the dump is the one from before, byte for byte."""
+        after = self.database.dump()
+        if after != self.before:
+            pytest.fail(_difference(self.before.splitlines(), after.splitlines(), context))
+
+    def only_column_order_has_changed(self, *context: Any) -> None:
+        """Assert that the dump is the one from before but for the order of columns."""
+        before, after = map(without_column_order, (self.before, self.database.dump()))
+        if after != before:
+            lines = ["\n".join(entries).splitlines() for entries in (before, after)]
+            pytest.fail(_difference(lines[0], lines[1], context))
+
+
+def _park(connection: sa.Connection, target: Target, strategy: str) -> Artifact:
+    if target.column is None:
+        return TABLE_STRATEGIES[strategy](connection, target.table, schema=target.schema)
+    park = COLUMN_STRATEGIES[strategy]
+    return park(connection, target.table, target.column, schema=target.schema)
+
+
+def _difference(before: list[str], after: list[str], context: tuple[Any, ...]) -> str:
+    diff = difflib.unified_diff(before, after, "before", "after", lineterm="", n=1)
+    return "\n".join([" ".join(map(str, context)), *diff])
