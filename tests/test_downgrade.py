@@ -85,8 +85,8 @@ def test_what_no_longer_fits_stops_the_downgrade_and_says_what_to_do(journey: Jo
     parked = database.dump()
     output = journey.project.alembic("downgrade", "-1").failed().output
     assert "FAILED: " in output
-    assert "fill" in output
-    assert "relax" in output
+    assert "(in a revision: fill=)" in output
+    assert "(in a revision: relax=True)" in output
     assert database.dump() == parked
     # What the message offers works where the downgrade is, too.
     call = r"(op\.restore_column\('users',.*?)\n    \)\n"

@@ -52,8 +52,13 @@ def conflict(
         noun = "row stands" if count == 1 else "rows stand"
         lines.append(f"{count} {noun} in the way, for example: {'; '.join(sample)}")
     if state == _NOT_NULL_VIOLATION and artifact.is_column:
-        lines.append("--fill EXPRESSION gives a value to the rows that have none.")
-    lines.append("--relax brings it back without that constraint. Nothing has changed.")
+        lines.append(
+            "--fill EXPRESSION (in a revision: fill=) gives a value to the rows that have none."
+        )
+    lines.append(
+        "--relax (in a revision: relax=True) brings it back without that constraint. Nothing has "
+        "changed."
+    )
     message = without_working_name(artifact, "\n".join(lines))
     name = str(getattr(part, "name", part.kind))
     return ConstraintConflictError(message, name, counted[0] if counted else None)
