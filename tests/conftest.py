@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
@@ -145,9 +146,9 @@ def database(make_database: MakeDatabase) -> Database:
 
 
 class MakeTwins(Protocol):
-    """Build two equal databases, drop targets in one, park them in the other."""
+    """Build twins: the setup on both, then the targets dropped in one and parked in the other."""
 
-    def __call__(self, setup: str, *targets: str | Dropped, strategy: str = ...) -> Twins: ...
+    def __call__(self, setup: str, *targets: str | Dropped) -> Twins: ...
 
 
 @pytest.fixture(params=STRATEGIES)
@@ -161,13 +162,41 @@ def twins(make_database: MakeDatabase, strategy: str) -> Iterator[MakeTwins]:
     """A function that makes twins; the test runs once for each way of parking."""
     with contextlib.ExitStack() as stack:
 
-        def make(setup: str, *targets: str | Dropped, strategy: str = strategy) -> Twins:
-            dropped = [Dropped.parse(t) if isinstance(t, str) else t for t in targets]
-            made = Twins.build(make_database, setup, dropped, strategy)
+        def make(setup: str, *targets: str | Dropped) -> Twins:
+            databases = (make_database(), make_database())
+            made = Twins.build(databases, setup, targets, strategy)
             stack.callback(made.close)
             return made
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def shared_databases(server: LocalPostgres) -> Iterator[tuple[Database, Database]]:
+    """Two databases for twins that need no more than a schema of their own."""
+    first, second = Database.create(server), Database.create(server)
+    yield first, second
+    first.drop()
+    second.drop()
+
+
+@pytest.fixture
+def twin_schemas(
+    shared_databases: tuple[Database, Database], strategy: str
+) -> Iterator[MakeTwins]:
+    """As `twins`, but quick: in a new schema of databases that other tests use as well."""
+    with contextlib.ExitStack() as stack:
+
+        def make(setup: str, *targets: str | Dropped) -> Twins:
+            schema = f"twin_{next(_schemas)}"
+            made = Twins.build(shared_databases, setup, targets, strategy, schema)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+_schemas = itertools.count(1)
 
 
 @pytest.fixture

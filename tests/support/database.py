@@ -121,6 +121,11 @@ class Database:
         kept = (line for line in text.splitlines(True) if not _is_restrict(line))
         return "".join(kept)
 
+    def dump_of_all(self) -> str:
+        """Return a dump of everything, bookkeeping tables and archives included."""
+        text = self._run("pg_dump", [])
+        return "".join(line for line in text.splitlines(True) if not _is_restrict(line))
+
     def clone(self) -> Database:
         """Return a twin with the same content, dropped together with this one.
 

@@ -1,0 +1,276 @@
+"""What a later migration may do to other objects does not depend on what is parked."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import MakeTwins
+from tests.support.twins import Dropped
+
+pytestmark = pytest.mark.majors
+
+NEEDS = (
+    "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';"
+    "CREATE FUNCTION fill() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+    "CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+    "CREATE FUNCTION allowed() RETURNS boolean LANGUAGE sql AS 'SELECT true';"
+    "CREATE SEQUENCE shared; CREATE TABLE other (id int PRIMARY KEY); INSERT INTO other VALUES (1);"
+    "CREATE COLLATION own (provider = libc, locale = 'C');"
+    "CREATE COLLATION used_by_index (provider = libc, locale = 'C');"
+    "CREATE COLLATION used_by_check (provider = libc, locale = 'C');"
+    "CREATE OPERATOR === (FUNCTION = int4eq, LEFTARG = int, RIGHTARG = int, COMMUTATOR = ===);"
+    "CREATE OPERATOR CLASS own_ops FOR TYPE int USING btree AS"
+    " OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);"
+    "CREATE TEXT SEARCH CONFIGURATION words (COPY = simple);"
+)
+DROPS = (
+    "DROP FUNCTION f(int)",
+    "DROP FUNCTION fill()",
+    "DROP SEQUENCE shared",
+    "DROP COLLATION own",
+    "DROP COLLATION used_by_index",
+    "DROP COLLATION used_by_check",
+    "DROP OPERATOR === (int, int)",
+    "DROP OPERATOR CLASS own_ops USING btree",
+    "DROP OPERATOR FAMILY own_ops USING btree",
+    "DROP TEXT SEARCH CONFIGURATION words",
+    "DROP TABLE other",
+)
+COLUMNS = {
+    "default of a function": "gone int NOT NULL DEFAULT fill()",
+    "default in an expression": "gone int DEFAULT 1 + fill()",
+    "default from a sequence": "gone bigint DEFAULT nextval('shared')",
+    "default by the name of a sequence": "gone bigint DEFAULT nextval('shared'::text)",
+    "default that names a table": "gone regclass DEFAULT 'other'",
+    "default that names a function": "gone regprocedure DEFAULT 'f(int)'",
+    "default that names a configuration": "gone regconfig DEFAULT 'words'",
+    "check": "gone int CHECK (f(gone) > 0)",
+    "check by operator": "gone int CHECK (gone === gone)",
+    "check by collation": "gone text CHECK (gone COLLATE used_by_check > 'a')",
+    "check with another column": "gone int, CHECK (f(gone) > id)",
+    "foreign key": "gone int DEFAULT 1 REFERENCES other",
+    "collation": "gone text COLLATE own",
+    "collation, NOT NULL, varchar": "gone varchar(10) COLLATE own NOT NULL DEFAULT 'a' UNIQUE",
+    "collation of an array": "gone text[] COLLATE own",
+    "exclusion where a function says": "gone int, EXCLUDE USING btree (gone WITH =) WHERE (f(gone) > 0)",
+}
+INDEXES = {
+    "expression": "CREATE INDEX ON t ((f(gone)))",
+    "unique expression": "CREATE UNIQUE INDEX ON t (id, f(gone))",
+    "predicate": "CREATE INDEX ON t (id) WHERE f(gone) > 1",
+    "operator class": "CREATE INDEX ON t (gone own_ops)",
+    "collation": "CREATE INDEX ON t ((gone::text) COLLATE used_by_index)",
+    "text search": "CREATE INDEX ON t USING gin (to_tsvector('words', gone::text))",
+    "statistics": "CREATE STATISTICS s ON (f(gone)), id FROM t",
+}
+TABLE_ONLY = {
+    "trigger": "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION fire()",
+    "trigger condition": "CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW WHEN (f(NEW.id) > 1)"
+    " EXECUTE FUNCTION fire()",
+    "constraint trigger": "CREATE CONSTRAINT TRIGGER g AFTER INSERT ON t DEFERRABLE FOR EACH ROW"
+    " EXECUTE FUNCTION fire()",
+    "policy": "CREATE POLICY p ON t USING (allowed())",
+    "policy that reads another table": "CREATE POLICY p ON t USING (id IN (SELECT id FROM other))",
+    "rule": "CREATE RULE r AS ON INSERT TO t DO ALSO SELECT allowed()",
+    "rule that writes another table": "CREATE RULE r AS ON DELETE TO t DO ALSO DELETE FROM other",
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS.values(), ids=list(COLUMNS))
+@pytest.mark.parametrize("what", ["column", "table"])
+def test_what_a_column_needed_can_be_dropped(
+    twin_schemas: MakeTwins, column: str, what: str
+) -> None:
+    setup = f"{NEEDS} CREATE TABLE t (id int PRIMARY KEY, {column}); INSERT INTO t VALUES (1)"
+    made = twin_schemas(setup, "t.gone" if what == "column" else "t")
+    made.agree_on(*DROPS)
+
+
+@pytest.mark.parametrize("index", INDEXES.values(), ids=list(INDEXES))
+@pytest.mark.parametrize("what", ["column", "table"])
+def test_what_an_index_needed_can_be_dropped(
+    twin_schemas: MakeTwins, index: str, what: str
+) -> None:
+    setup = f"{NEEDS} CREATE TABLE t (id int PRIMARY KEY, gone int); INSERT INTO t VALUES (1, 1);"
+    made = twin_schemas(setup + index, "t.gone" if what == "column" else "t")
+    made.agree_on(*DROPS)
+
+
+@pytest.mark.parametrize("part", TABLE_ONLY.values(), ids=list(TABLE_ONLY))
+def test_what_a_table_needed_can_be_dropped(twin_schemas: MakeTwins, part: str) -> None:
+    setup = f"{NEEDS} CREATE TABLE t (id int PRIMARY KEY, gone int); INSERT INTO t VALUES (1, 1);"
+    made = twin_schemas(setup + part, "t")
+    made.agree_on(*DROPS, "DROP FUNCTION fire()", "DROP FUNCTION allowed()")
+
+
+EXTENSIONS = {
+    "btree_gist": "gone int, EXCLUDE USING gist (gone WITH =)",
+    "pg_trgm": "gone text DEFAULT 'x'",
+    "hstore": "gone hstore DEFAULT 'a=>1'",
+    "citext": "gone citext NOT NULL DEFAULT 'A' UNIQUE CHECK (gone <> 'b')",
+    "citext[]": "gone citext[] DEFAULT '{A}'",
+    "ltree": "gone ltree DEFAULT 'a.b'",
+    "fuzzystrmatch": "gone text NOT NULL DEFAULT soundex('a')",
+    "intarray": "gone int[] DEFAULT '{1}'",
+}
+
+
+@pytest.mark.parametrize("name", EXTENSIONS)
+@pytest.mark.parametrize("what", ["column", "table"])
+def test_an_extension_can_be_dropped(twins: MakeTwins, name: str, what: str) -> None:
+    extension = name.removesuffix("[]")
+    setup = f'CREATE EXTENSION "{extension}"; CREATE TABLE t (id int PRIMARY KEY, {EXTENSIONS[name]});'
+    if name == "pg_trgm":
+        setup += "CREATE INDEX ON t USING gin (gone gin_trgm_ops);"
+    if name == "intarray":
+        setup += "CREATE INDEX ON t USING gist (gone gist__int_ops);"
+    made = twins(setup + "INSERT INTO t VALUES (1)", "t.gone" if what == "column" else "t")
+    made.agree_on(f'DROP EXTENSION "{extension}"')
+
+
+TABLE = (
+    "CREATE TABLE other (id int PRIMARY KEY); INSERT INTO other VALUES (1);"
+    "CREATE TABLE t (id int PRIMARY KEY, a int, b text NOT NULL, v int,"
+    " gone int NOT NULL UNIQUE CHECK (gone > 0) REFERENCES other,"
+    " UNIQUE (a, gone), CHECK (a < gone), EXCLUDE USING btree (a WITH =, gone WITH =));"
+    "CREATE INDEX t_mixed ON t (lower(b), gone) INCLUDE (a) WHERE v > 0;"
+    "CREATE STATISTICS t_mixed_stat ON a, gone FROM t;"
+    "INSERT INTO t VALUES (1, 0, 'x', 1, 1);"
+)
+ALTERATIONS = {
+    "other columns go": ["ALTER TABLE t DROP a", "ALTER TABLE t DROP b", "ALTER TABLE t DROP v"],
+    "other columns change type": [
+        "ALTER TABLE t ALTER a TYPE bigint, ALTER b TYPE varchar(9), ALTER v TYPE text",
+        "ALTER TABLE t ALTER id TYPE bigint",
+    ],
+    "other columns change name": [
+        "ALTER TABLE t RENAME a TO aa",
+        "ALTER TABLE t RENAME b TO a",
+        "ALTER TABLE t RENAME id TO key",
+    ],
+    "other columns change otherwise": [
+        "ALTER TABLE t ALTER a SET NOT NULL, ALTER b DROP NOT NULL, ALTER v SET DEFAULT 4",
+        "ALTER TABLE t ALTER a ADD GENERATED ALWAYS AS IDENTITY",
+        "ALTER TABLE t ADD g int GENERATED ALWAYS AS (v + 1) STORED",
+    ],
+    "the key goes and another comes": [
+        "ALTER TABLE t DROP CONSTRAINT t_pkey",
+        "ALTER TABLE t ADD PRIMARY KEY (b)",
+        "ALTER TABLE t ADD UNIQUE (id, a)",
+    ],
+    "its names are used again": [
+        "ALTER TABLE t ADD gone int NOT NULL UNIQUE DEFAULT 1 CHECK (gone > 0) REFERENCES other",
+        "ALTER TABLE t ADD CHECK (a < gone)",
+        "CREATE INDEX t_mixed ON t (gone)",
+        "CREATE STATISTICS t_mixed_stat ON a, gone FROM t",
+        "ALTER TABLE t ADD UNIQUE (a, gone)",
+    ],
+    "names that PostgreSQL makes up": [
+        "ALTER TABLE t ADD CHECK (v <> 3), ADD UNIQUE (a), ADD UNIQUE (a, v), ADD CHECK (a < v)",
+        "CREATE INDEX ON t (a)",
+        "CREATE INDEX ON t (lower(b))",
+        "CREATE STATISTICS ON a, v FROM t",
+        "ALTER TABLE t ADD s serial, ADD n int NOT NULL DEFAULT 0",
+    ],
+    "rows are thrown away": ["TRUNCATE other, t", "INSERT INTO t (id, b) VALUES (1, 'a')"],
+    "the table is renamed and moved": [
+        "ALTER TABLE t RENAME TO u",
+        "CREATE SCHEMA elsewhere_$schema",
+        "ALTER TABLE u SET SCHEMA elsewhere_$schema",
+        "CREATE TABLE t (id serial PRIMARY KEY, gone int UNIQUE)",
+    ],
+    "settings of the table": [
+        "ALTER TABLE t SET (fillfactor = 70, autovacuum_enabled = false)",
+        "ALTER TABLE t SET UNLOGGED",
+        "ALTER TABLE t SET LOGGED",
+        "ALTER TABLE t REPLICA IDENTITY FULL",
+        "ALTER TABLE t REPLICA IDENTITY USING INDEX t_pkey",
+        "ALTER TABLE t CLUSTER ON t_pkey",
+        "COMMENT ON TABLE t IS 'x'",
+    ],
+    "row level security": [
+        "ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY p ON t USING (a > 0) WITH CHECK (b <> 'x')",
+    ],
+    "triggers, rules and views": [
+        "CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "CREATE TRIGGER g BEFORE INSERT OR UPDATE OF a, b ON t FOR EACH ROW EXECUTE FUNCTION fire()",
+        "CREATE RULE r AS ON DELETE TO t DO ALSO SELECT 1",
+        "CREATE VIEW w AS SELECT id, a, b FROM t",
+        "CREATE MATERIALIZED VIEW mw AS SELECT id, a, b FROM t",
+        "INSERT INTO w VALUES (7, 7, 'w') RETURNING id, a, b",
+    ],
+    "foreign keys to the table": [
+        "CREATE TABLE child (t_id int REFERENCES t ON DELETE CASCADE)",
+        "INSERT INTO child VALUES (1)",
+        "DELETE FROM t",
+    ],
+    "maintenance": [
+        "VACUUM (FULL, ANALYZE) t",
+        "VACUUM t",
+        "ANALYZE t (id, a, b)",
+        "CLUSTER t USING t_pkey",
+        "REINDEX TABLE t",
+        "REINDEX TABLE CONCURRENTLY t",
+        "LOCK TABLE t IN ACCESS EXCLUSIVE MODE NOWAIT; SELECT 1",
+        "CREATE INDEX CONCURRENTLY ON t (a)",
+    ],
+    "the table itself goes": ["DROP TABLE t", "CREATE TABLE t (id int, gone int UNIQUE)"],
+    "what it pointed to goes": ["DROP TABLE other"],
+    "the schema goes": ["DROP SCHEMA $schema CASCADE"],
+}
+
+
+@pytest.mark.parametrize("statements", ALTERATIONS.values(), ids=list(ALTERATIONS))
+def test_the_table_can_be_changed_as_after_a_real_drop(
+    twin_schemas: MakeTwins, statements: list[str]
+) -> None:
+    made = twin_schemas(TABLE, "t.gone")
+    made.agree_on(*(statement.replace("$schema", str(made.schema)) for statement in statements))
+
+
+def test_a_partitioned_table_can_be_changed_as_after_a_real_drop(twin_schemas: MakeTwins) -> None:
+    made = twin_schemas(
+        "CREATE TABLE t (k int, b text, gone int NOT NULL UNIQUE DEFAULT 3, PRIMARY KEY (k))"
+        " PARTITION BY RANGE (k);".replace("UNIQUE ", "CHECK (gone > 0) ")
+        + "CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (10);"
+        "CREATE TABLE t_2 PARTITION OF t FOR VALUES FROM (10) TO (20);"
+        "CREATE INDEX t_gone ON t (gone); INSERT INTO t VALUES (1, 'a', 1), (11, 'b', 2)",
+        "t.gone",
+    )
+    made.agree_on(
+        "CREATE TABLE t_3 PARTITION OF t FOR VALUES FROM (20) TO (30)",
+        "INSERT INTO t (k, b) VALUES (21, 'c'), (2, 'd')",
+        "INSERT INTO t_3 (k) VALUES (22)",
+        "ALTER TABLE t DETACH PARTITION t_1",
+        "INSERT INTO t_1 (k) VALUES (3)",
+        "ALTER TABLE t ATTACH PARTITION t_1 FOR VALUES FROM (0) TO (10)",
+        "CREATE INDEX t_gone ON t (b)",
+        "ALTER TABLE t ADD gone int CHECK (gone > 0)",
+        "UPDATE t SET k = k + 10 WHERE k IN (2, 3)",
+        "ALTER TABLE t DETACH PARTITION t_2 CONCURRENTLY",
+        "INSERT INTO t_2 (k, gone) VALUES (19, 1)",
+        "DROP TABLE t_3",
+        "DROP TABLE t",
+    )
+
+
+def test_a_column_of_a_parent_goes_from_its_children(twin_schemas: MakeTwins) -> None:
+    made = twin_schemas(
+        "CREATE TABLE parent (id int PRIMARY KEY, v text, gone int NOT NULL DEFAULT 2 CHECK (gone > 0));"
+        "CREATE TABLE child (own int) INHERITS (parent); CREATE INDEX child_gone ON child (gone);"
+        "CREATE TABLE grandchild (more int) INHERITS (child); INSERT INTO child VALUES (1, 'a', 1, 1)",
+        "parent.gone",
+    )
+    made.agree_on(
+        "INSERT INTO child (id) VALUES (2)",
+        "CREATE TABLE younger () INHERITS (parent)",
+        "INSERT INTO younger (id) VALUES (3)",
+        "INSERT INTO grandchild (id) VALUES (4)",
+        "ALTER TABLE child NO INHERIT parent",
+        "INSERT INTO child (id) VALUES (5)",
+        "ALTER TABLE child ADD gone int",
+        "ALTER TABLE parent ADD gone text",
+        "CREATE INDEX child_gone ON child (id)",
+        "DROP TABLE parent CASCADE",
+    )
