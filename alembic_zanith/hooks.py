@@ -7,7 +7,7 @@ wrapped already is unwrapped first.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations.batch import BatchOperationsImpl
@@ -56,8 +56,7 @@ def _noting_revisions(original: Callable[..., None]) -> Callable[..., None]:
             return
 
         def noted(heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
-            steps: Iterable[RevisionStep] = steps_of(heads, context) or ()
-            for step in steps:
+            for step in steps_of(heads, context):
                 setattr(context, _REVISION, step.info.up_revision_id)
                 yield step
 

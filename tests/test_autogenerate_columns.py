@@ -244,7 +244,7 @@ def test_a_column_is_replaced_by_one_of_another_name(project: Project) -> None:
 
 def test_batch_rendering_writes_batch_op(project: Project) -> None:
     project.configure_context("render_as_batch=True")
-    project.settings(drop_strategy_overrides="users.email = archive")
+    project.settings(drop_strategy_overrides="users.legacy_uuid = archive")
     starts_with(
         project, USERS.replace("[uuid.UUID | None]", "[uuid.UUID] = mapped_column(index=True)")
     )
@@ -257,8 +257,8 @@ def test_batch_rendering_writes_batch_op(project: Project) -> None:
         """,
         """
         with op.batch_alter_table('users', schema=None) as batch_op:
-            batch_op.archive_column('email')
-            batch_op.soft_drop_column('legacy_uuid')
+            batch_op.soft_drop_column('email')
+            batch_op.archive_column('legacy_uuid')
         """,
         """
         with op.batch_alter_table('users', schema=None) as batch_op:

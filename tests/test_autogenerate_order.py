@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import alembic
+import pytest
+
 from tests.support.project import Project
 from tests.support.swapping import code, is_up_to_date, starts_with
+
+needs_alembic_1_18_3 = pytest.mark.skipif(
+    alembic.__version__ in ("1.18.0", "1.18.1", "1.18.2"),
+    reason="Alembic itself fails there on a foreign key to a table that vanished",
+)
 
 
 def table(name: str, *columns: str) -> str:
@@ -49,6 +57,7 @@ def test_tables_that_refer_to_others_go_first(project: Project) -> None:
     )
 
 
+@needs_alembic_1_18_3
 def test_a_foreign_key_of_a_table_that_stays_is_dropped_first(project: Project) -> None:
     starts_with(
         project,
@@ -68,6 +77,7 @@ def test_a_foreign_key_of_a_table_that_stays_is_dropped_first(project: Project) 
     )
 
 
+@needs_alembic_1_18_3
 def test_a_column_that_refers_to_a_dropped_table_goes_before_it(project: Project) -> None:
     starts_with(
         project,
@@ -171,6 +181,7 @@ def test_tables_that_refer_to_each_other_lose_a_foreign_key_by_name(project: Pro
     assert "fk_b" not in downgrade.partition("op.create_foreign_key")[0]
 
 
+@needs_alembic_1_18_3
 def test_a_dropped_table_and_a_dropped_column_that_refer_to_each_other(project: Project) -> None:
     starts_with(
         project,
