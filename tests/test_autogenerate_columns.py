@@ -372,7 +372,7 @@ def test_alembic_check_words_a_vanished_column_as_ever(project: Project) -> None
     )
 
 
-def test_async_and_multidb_projects_swap_as_well(make_project: MakeProject) -> None:
+def test_an_async_project_swaps_as_well(make_project: MakeProject) -> None:
     project = make_project("async")
     starts_with(project, USERS, ROWS)
     swaps(
@@ -382,3 +382,18 @@ def test_async_and_multidb_projects_swap_as_well(make_project: MakeProject) -> N
         "op.restore_column('users', "
         "sa.Column('legacy_uuid', sa.UUID(), autoincrement=False, nullable=True))",
     )
+
+
+def test_a_project_of_two_databases_swaps_in_both(make_project: MakeProject) -> None:
+    project = make_project("multidb")
+    second = USERS.replace("class User(Base)", "class Second(Other)").replace("users", "people")
+    other = "class Other(DeclarativeBase):\n    metadata = metadata2\n"
+    starts_with(project, USERS + other + second)
+    project.write_models(USERS_AFTER)
+    script = project.autogenerate("after")
+    assert "op.soft_drop_column('users', 'legacy_uuid')" in script.body("upgrade_engine1")
+    assert "op.soft_drop_table('people')" in script.body("upgrade_engine2")
+    assert "op.restore_table('people'," in script.body("downgrade_engine2")
+    project.upgrade()
+    assert is_up_to_date(project)
+    project.downgrade()

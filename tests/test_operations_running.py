@@ -279,6 +279,29 @@ def test_a_missing_privilege_is_explained(users: Database) -> None:
     assert users.scalar("SELECT count(legacy) FROM users") == 9
 
 
+@pytest.mark.parametrize(
+    ("template", "driver"), [("generic", "psycopg2"), ("async", "asyncpg"), ("generic", "psycopg")]
+)
+def test_a_missing_privilege_fails_in_one_line_through_every_driver(
+    make_project: MakeProject, template: str, driver: str
+) -> None:
+    project = make_project(template, driver)
+    project.database.execute(USERS)
+    role = project.database.role("app", "NOLOGIN")
+    project.database.execute(
+        f'GRANT ALL ON SCHEMA public TO "{role}"; GRANT SELECT ON users TO "{role}"'
+    )
+    project.revision(f'''
+        op.execute(\'SET LOCAL ROLE "{role}"\')
+        op.soft_drop_table("users")
+    ''')
+    result = project.alembic("upgrade", "head")
+    assert result.exit_code != 0
+    assert "FAILED: " in result.output
+    assert "class" not in result.output
+    assert "Traceback" not in result.output
+
+
 def test_a_lock_that_is_not_had_is_explained(users: Database) -> None:
     with users.begin() as holder, op_on(users) as op:
         holder.execute(sa.text("LOCK TABLE users IN ACCESS EXCLUSIVE MODE"))
@@ -292,11 +315,14 @@ def test_a_lock_that_is_not_had_is_explained(users: Database) -> None:
     )
 
 
-@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+@pytest.mark.parametrize(
+    ("template", "driver"),
+    [("generic", "psycopg"), ("generic", "psycopg2"), ("async", "asyncpg"), ("async", "psycopg")],
+)
 def test_a_lost_connection_is_explained_without_a_traceback(
-    make_project: MakeProject, driver: str
+    make_project: MakeProject, template: str, driver: str
 ) -> None:
-    project = make_project(driver=driver)
+    project = make_project(template, driver)
     project.database.execute(USERS)
     before = project.database.dump()
     project.revision("op.soft_drop_column('users', 'legacy')")
