@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import subprocess
@@ -102,6 +103,21 @@ def test_the_demo_gets_everything_back_and_leaves_nothing_behind() -> None:
     assert folder is not None
     assert not Path(folder[1]).exists()
     assert files_of_the_checkout() == before
+    drawn = [line for line in drawn_lines() if line.startswith("$ ") or line.endswith("same")]
+    assert len(drawn) > 10
+    assert set(drawn) <= set(done.stdout.splitlines())
+
+
+def drawn_lines() -> list[str]:
+    """The lines of the picture in the README, as text."""
+    picture = (ROOT / "docs" / "demo.svg").read_text(encoding="utf-8")
+    lines: dict[float, list[tuple[float, str]]] = {}
+    for x, y, text in re.findall(
+        r'<text [^>]*x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</text>', picture
+    ):
+        plain = html.unescape(text).replace("\xa0", " ")
+        lines.setdefault(float(y), []).append((float(x), plain))
+    return ["".join(text for _, text in sorted(parts)) for _, parts in sorted(lines.items())]
 
 
 @pytest.mark.slow

@@ -44,3 +44,6 @@ INSERT INTO audit_log_2024 (id, user_id, action, details, at)
 SELECT 1000000 + n, 1 + n * 19 % 12000, 'login', jsonb_build_object('try', n % 3),
        timestamptz '2024-01-01 00:00+00' + n * interval '20 minutes'
   FROM generate_series(1, 20000) AS n;
+
+-- So that the planner's estimates, which `zanith-recover list` shows for soft drops, are there.
+ANALYZE;
