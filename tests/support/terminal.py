@@ -26,10 +26,12 @@ def run_on_terminal(
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (50, columns))
     os.write(ours, typed.encode())
+    # Both would overrule the size of the terminal.
+    inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
     process = subprocess.Popen(
         [Path(sys.executable).parent / "alembic", *arguments],
         cwd=root,
-        env={**os.environ, "TERM": "xterm", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**inherited, "TERM": "xterm", "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=theirs,
         stdout=theirs if stdout is None else stdout,
         stderr=theirs,
