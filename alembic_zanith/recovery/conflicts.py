@@ -13,6 +13,8 @@ from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import QualifiedName, quote
 from alembic_zanith.sql import run
 
+from .definition import Definition
+
 SAMPLE = 5
 _PATIENCE_MS = 30_000
 _NOT_NULL_VIOLATION = "23502"
@@ -65,10 +67,13 @@ def conflict(
 
 
 def without_working_name(artifact: Artifact, text: str) -> str:
-    """Call a column by its own name where PostgreSQL knew it by the one it has meanwhile."""
-    working_name = artifact.definition.get("working_name")
-    if working_name and artifact.source_column:
-        return text.replace(str(working_name), artifact.source_column)
+    """Call things by their own names where PostgreSQL knew them by those they have meanwhile."""
+    definition = Definition.from_json(artifact.definition)
+    if definition.working_name is not None:
+        text = text.replace(definition.working_name, str(artifact.source_column))
+    for holding in definition.holdings:
+        if holding.parked != holding.name:
+            text = text.replace(holding.parked.name, holding.name.name)
     return text
 
 

@@ -19,7 +19,7 @@ class Holding:
     """The parts of one relation: the table itself or one of its partitions.
 
     `name` is the name it had, `parked` the one it has while parked; they differ for whole tables.
-    `depth` is its distance from the table.
+    `depth` is its distance from the table, `oid` finds it in the same database under another name.
     """
 
     name: QualifiedName
@@ -27,6 +27,7 @@ class Holding:
     depth: int
     parts: tuple[Part, ...]
     is_partitioned: bool = False
+    oid: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -36,6 +37,7 @@ class Holding:
             "parked_name": self.parked.name,
             "depth": self.depth,
             "is_partitioned": self.is_partitioned,
+            "oid": self.oid,
             "parts": [part.to_json() for part in self.parts],
         }
 
@@ -47,6 +49,7 @@ class Holding:
             values["depth"],
             tuple(part_from_json(part) for part in values["parts"]),
             values["is_partitioned"],
+            values["oid"],
         )
 
 

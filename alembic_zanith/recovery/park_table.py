@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 from sqlalchemy import Connection
@@ -187,7 +188,7 @@ def _move_away(
         if depth == 0:
             parts += states
         holdings.append(
-            Holding(member.name, moved.name, depth, tuple(parts), member.is_partitioned)
+            Holding(member.name, moved.name, depth, tuple(parts), member.is_partitioned, member.oid)
         )
     for holding, part in park_order(tuple(holdings)):
         run_all(connection, part.park(holding.parked))
@@ -195,8 +196,7 @@ def _move_away(
     assert moved is not None
     free_type_names(connection, moved, None, artifact_id)
     root = holdings[0]
-    with_parents = (*root.parts, *detached)
-    return (Holding(root.name, root.parked, 0, with_parents, root.is_partitioned), *holdings[1:])
+    return (replace(root, parts=(*root.parts, *detached)), *holdings[1:])
 
 
 def _rename(

@@ -1,0 +1,55 @@
+"""The partitions and children of a table, as they are by the time its column comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from alembic_zanith.catalog.constraints import Constraint, Index, IndexAttachment
+from alembic_zanith.catalog.parts import Part
+from alembic_zanith.catalog.relation import Relation
+
+from .definition import Definition, Holding
+
+
+def as_they_are_now(definition: Definition, members: Sequence[Relation]) -> Definition:
+    """Leave out what hung on partitions that are gone, and follow those with another name by now.
+
+    `members` are the table and all below it. Where there are new ones, indexes of their parents
+    are built with all below them: PostgreSQL takes those that are there and makes the others.
+    https://www.postgresql.org/docs/current/sql-createindex.html
+    """
+    by_name = {member.name: member for member in members[1:]}
+    by_oid = {member.oid: member for member in members[1:]}
+    kept = [replace(definition.root, name=members[0].name)]
+    for holding in definition.holdings[1:]:
+        member = by_name.get(holding.name) or by_oid.get(holding.oid)
+        if member is not None:
+            kept.append(replace(holding, name=member.name, parked=member.name))
+    known = {holding.name for holding in kept}
+    has_new = any(member.name not in known for member in members)
+    schemas = _schemas_of_indexes(definition, kept)
+
+    def now(part: Part) -> Part:
+        if isinstance(part, IndexAttachment):
+            here = (part.parent_schema, part.parent)
+            return replace(part, parent_schema=schemas.get(here, part.parent_schema))
+        if has_new and isinstance(part, Constraint | Index) and part.is_partitioned:
+            return replace(part, is_partitioned=False)
+        return part
+
+    holdings = tuple(replace(each, parts=tuple(map(now, each.parts))) for each in kept)
+    return replace(definition, holdings=holdings)
+
+
+def _schemas_of_indexes(
+    definition: Definition, kept: Sequence[Holding]
+) -> dict[tuple[str, str], str]:
+    """Return the schema that each index comes back to, by the schema and name that it had."""
+    before = {id(holding.parts): holding.name.schema for holding in definition.holdings}
+    return {
+        (before[id(holding.parts)], part.name): holding.name.schema
+        for holding in kept
+        for part in holding.parts
+        if isinstance(part, Constraint | Index)
+    }
