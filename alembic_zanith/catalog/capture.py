@@ -42,7 +42,7 @@ from .table_parts import (
 
 _HARMLESS_NODES = {"CONST", "RELABELTYPE", "SQLVALUEFUNCTION", "FUNCEXPR"}
 _HARMLESS_CALLS = re.compile(
-    r"(now|gen_random_uuid|uuidv7|uuidv4|clock_timestamp|statement_timestamp|nextval"
+    r"(now|gen_random_uuid|uuidv7|uuidv4|clock_timestamp|statement_timestamp"
     r"|transaction_timestamp)\([^()]*\)\Z"
 )
 
@@ -218,8 +218,8 @@ class FoundDefault:
 def defaults(scope: Scope) -> Iterator[FoundDefault]:
     """Yield defaults and generation expressions.
 
-    A default is harmless when it can neither fail nor keep another object from being dropped:
-    constants, the clock, random UUIDs, and the column's own sequence.
+    A default is harmless when it can neither fail nor be noticed, nor keep another object from
+    being dropped: constants, the clock and random UUIDs.
     """
     for row in scope.rows(queries.DEFAULTS):
         nodes = set(re.findall(r"\{([A-Z]+)", row.tree))

@@ -45,8 +45,56 @@ class ColumnComment(Part):
 
 
 @dataclass(frozen=True)
+class SequenceFill(Part):
+    """Gives rows written while a column was parked the next values of its own sequence.
+
+    A parked column takes nothing from its sequence: that would move `lastval()`, which tells some
+    applications the key of a new row, run out one day, and ask for a privilege on the sequence.
+
+    The sequence of an identity column died with that; `create` makes it anew for the moment.
+    """
+
+    kind = "sequence_fill"
+    order = 28
+    column: str
+    type: str
+    sequence: str
+    create: str | None = None
+    last_value: int = 1
+    is_called: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"values of {self.column} from its sequence"
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        return []
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        sequence, column = relation.renamed(self.sequence), quote(self.column)
+        known = f"{literal(str(sequence))}::regclass"
+        statements = []
+        if self.create is not None:
+            statements += [
+                f"CREATE SEQUENCE {sequence} AS {self.type} {self.create}",
+                f"SELECT pg_catalog.setval({known}, {self.last_value},"
+                f" {str(self.is_called).lower()})",
+            ]
+        body = (
+            f"BEGIN IF EXISTS (SELECT FROM {relation} WHERE {column} IS NULL) THEN"
+            f" ALTER TABLE {relation} ALTER COLUMN {column} TYPE {self.type}"
+            f" USING coalesce({column}, CAST(pg_catalog.nextval({known}) AS {self.type}));"
+            " END IF; END"
+        )
+        return [*statements, f"DO {literal(body)}"]
+
+
+@dataclass(frozen=True)
 class Identity(Part):
-    """GENERATED … AS IDENTITY with its sequence, which dies with the column, and its value."""
+    """GENERATED … AS IDENTITY with its sequence.
+
+    On restore it goes on from where `source`, which `SequenceFill` made, has come to.
+    """
 
     kind = "identity"
     order = 35
@@ -54,21 +102,21 @@ class Identity(Part):
     always: bool
     name: str
     options: str
-    last_value: int
-    is_called: bool
+    source: str
     comment: str | None = None
 
     def park(self, relation: QualifiedName) -> list[str]:
-        return []
+        return [f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)} DROP IDENTITY"]
 
     def restore(self, relation: QualifiedName) -> list[str]:
-        sequence = relation.renamed(self.name)
+        sequence, source = relation.renamed(self.name), relation.renamed(self.source)
         how = "ALWAYS" if self.always else "BY DEFAULT"
         return [
             f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)} ADD GENERATED {how}"
             f" AS IDENTITY (SEQUENCE NAME {sequence} {self.options})",
-            f"SELECT pg_catalog.setval({literal(str(sequence))}::regclass, {self.last_value},"
-            f" {str(self.is_called).lower()})",
+            f"SELECT pg_catalog.setval({literal(str(sequence))}::regclass, s.last_value,"
+            f" s.is_called) FROM {source} AS s",
+            f"DROP SEQUENCE {source}",
             *comment_on(f"SEQUENCE {sequence}", self.comment),
         ]
 

@@ -101,21 +101,6 @@ class Renamed(Part):
 
 
 @dataclass(frozen=True)
-class CycledSequence(Part):
-    """A sequence that still feeds a parked column must never run out and refuse an INSERT."""
-
-    kind = "cycled_sequence"
-    order = 79
-    name: str
-
-    def park(self, relation: QualifiedName) -> list[str]:
-        return [f"ALTER SEQUENCE {relation.renamed(self.name)} CYCLE"]
-
-    def restore(self, relation: QualifiedName) -> list[str]:
-        return [f"ALTER SEQUENCE {relation.renamed(self.name)} NO CYCLE"]
-
-
-@dataclass(frozen=True)
 class Default(Part):
     """A column default that PostgreSQL evaluates for new rows."""
 

@@ -177,9 +177,18 @@ SELECT a.attname::text AS column_name, a.attgenerated::text AS generated,
  ORDER BY ad.adnum
 """
 
-OWNED_SEQUENCES = """
+OWNED_SEQUENCES = r"""
 SELECT c.oid::bigint AS oid, c.relname::text AS name, a.attname::text AS column_name,
        d.deptype = 'i' AS is_identity,
+       s.seqtypid = a.atttypid
+         AND EXISTS (SELECT FROM pg_catalog.pg_attrdef ad
+                       JOIN pg_catalog.pg_depend u
+                         ON u.classid = CAST('pg_catalog.pg_attrdef' AS regclass)
+                        AND u.objid = ad.oid AND u.refobjid = c.oid
+                        AND u.refclassid = CAST('pg_catalog.pg_class' AS regclass)
+                      WHERE ad.adrelid = a.attrelid AND ad.adnum = a.attnum
+                        AND pg_catalog.pg_get_expr(ad.adbin, ad.adrelid) ~ '^nextval\([^()]*\)$')
+         AS feeds_column,
        s.seqcycle AS cycles, pg_catalog.format_type(s.seqtypid, NULL) AS type,
        s.seqstart AS start, s.seqincrement AS increment, s.seqmin AS minimum,
        s.seqmax AS maximum, s.seqcache AS cache, c.relpersistence::text AS persistence,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,7 +13,6 @@ from alembic_zanith.catalog.capture import Scope
 from alembic_zanith.catalog.column_parts import (
     ColumnAttributes,
     ColumnComment,
-    Identity,
     OwnedSequence,
 )
 from alembic_zanith.catalog.parts import GeneratedExpression, Part
@@ -50,6 +48,7 @@ from .archive_schema import close_to_others, ensure_archive_schema
 from .definition import ArchiveKey, Definition, Holding
 from .park_column import begin, rename, storage_clauses
 from .record import Proof, Ticket, record
+from .sequence_parts import archived_sequence_parts
 
 KEY_PREFIX = "key_"
 VALUE = "value"
@@ -207,15 +206,12 @@ def _holdings(
     numbers = count(1)
     for depth, member in enumerate(tree(connection, relation)):
         scope = Scope(connection, member, get_column(connection, member, name))
-        sequences = [
-            part
-            for row in capture.owned_sequences(scope)
-            for part in _sequence(scope, row, archive, next(numbers))
-        ]
+        sequences = list(archived_sequence_parts(scope, depth, archive, numbers))
         for part in sequences:
-            run_all(connection, part.park(member.name))
+            if isinstance(part, OwnedSequence):
+                run_all(connection, part.park(member.name))
         parts = (*sequences, *_parts(scope, depth))
-        yield Holding(member.name, member.name, depth, parts, member.is_partitioned)
+        yield Holding(member.name, member.name, depth, parts, member.is_partitioned, member.oid)
 
 
 def _parts(scope: Scope, depth: int) -> Iterator[Part]:
@@ -242,29 +238,3 @@ def _attributes(column: Column) -> Iterator[str]:
         yield f"SET STATISTICS {column.statistics_target}"
     if column.options:
         yield f"SET ({', '.join(column.options)})"
-
-
-def _sequence(scope: Scope, row: Any, archive: QualifiedName, number: int) -> Iterator[Part]:
-    column = scope.column
-    assert column is not None
-    if not row.is_identity:
-        parked = archived_name(row.name, f"{archive.name[-8:]}_{number}")
-        yield OwnedSequence(
-            row.name, scope.relation.name.schema, column.name, parked, str(archive), archive.schema
-        )
-        return
-    sequence = scope.relation.name.renamed(row.name)
-    state = one(scope.connection, f"SELECT last_value, is_called FROM {sequence}")
-    yield Identity(
-        column=column.name,
-        always=column.identity == "a",
-        name=row.name,
-        options=(
-            f"START WITH {row.start} INCREMENT BY {row.increment} MINVALUE {row.minimum}"
-            f" MAXVALUE {row.maximum} CACHE {row.cache} {'CYCLE' if row.cycles else 'NO CYCLE'}"
-        ),
-        last_value=int(state[0]),
-        is_called=bool(state[1]),
-        comment=row.comment,
-    )
-    yield from capture.sequence_grants(scope, row)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from alembic_zanith.catalog.column_parts import Identity, OwnedSequence
+from alembic_zanith.catalog.column_parts import Identity, OwnedSequence, SequenceFill
 from alembic_zanith.catalog.constraints import (
     Constraint,
     ExtendedStatistics,
@@ -17,7 +17,7 @@ from alembic_zanith.catalog.constraints import (
     IndexAttachment,
     NamedNotNull,
 )
-from alembic_zanith.catalog.parts import CycledSequence, Grants, Part, Renamed
+from alembic_zanith.catalog.parts import Grants, Part, Renamed
 from alembic_zanith.identifiers import fit
 from alembic_zanith.sql import rows
 
@@ -173,8 +173,10 @@ def _renamed_holding(
             return replace(part, name=changed[names[0]])  # type: ignore[call-arg]  # it has one
         if isinstance(part, IndexAttachment):
             return replace(part, name=new(part.name), parent=new(part.parent, part.parent_schema))
-        if isinstance(part, CycledSequence | Grants) and part.name is not None:
+        if isinstance(part, Grants) and part.name is not None:
             return replace(part, name=new(part.name))
+        if isinstance(part, SequenceFill):
+            return replace(part, sequence=new(part.sequence))
         return part
 
     parts = tuple(renamed(part) for part in holding.parts)
@@ -182,13 +184,3 @@ def _renamed_holding(
     if definition.column is None and holding is not definition.root:
         name = name.renamed(new(name.name))
     return replace(holding, name=name, parts=parts)
-
-
-def existing(definition: Definition, present: Collection[tuple[str, str]]) -> Definition:
-    """Leave out partitions that are gone by now."""
-    kept: list[Holding] = [
-        holding
-        for holding in definition.holdings
-        if holding is definition.root or (holding.name.schema, holding.name.name) in present
-    ]
-    return replace(definition, holdings=tuple(kept))

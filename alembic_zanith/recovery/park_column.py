@@ -9,16 +9,10 @@ from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog import capture
-from alembic_zanith.catalog.capture import FoundDefault, Scope
+from alembic_zanith.catalog.capture import Scope
 from alembic_zanith.catalog.constraints import InheritedNotNull, NamedNotNull
 from alembic_zanith.catalog.dependents import refuse_if_needed_by_others
-from alembic_zanith.catalog.parts import (
-    CycledSequence,
-    DomainType,
-    GeneratedExpression,
-    Part,
-    Renamed,
-)
+from alembic_zanith.catalog.parts import DomainType, GeneratedExpression, Part, Renamed
 from alembic_zanith.catalog.relation import (
     Column,
     Relation,
@@ -37,6 +31,7 @@ from alembic_zanith.workspace import Workspace
 
 from .definition import Definition, Holding, park_order
 from .record import Proof, Ticket, record
+from .sequence_parts import soft_sequence_parts
 from .session import lock_table, require_transaction
 from .structure import column_structure
 
@@ -155,7 +150,7 @@ def _take_force(
     scopes = [Scope(connection, member, get_column(connection, member, name)) for member in members]
     keep_not_null = all(_fills_itself(scope) for scope in scopes)
     sequences = [
-        _holding(scope, depth, _sequence_parts(scope, artifact_id))
+        _holding(scope, depth, soft_sequence_parts(scope, depth, artifact_id))
         for depth, scope in enumerate(scopes)
     ]
     _park(connection, sequences)
@@ -172,7 +167,7 @@ def _take_force(
 
 def _holding(scope: Scope, depth: int, parts: Iterable[Part]) -> Holding:
     member = scope.relation
-    return Holding(member.name, member.name, depth, tuple(parts), member.is_partitioned)
+    return Holding(member.name, member.name, depth, tuple(parts), member.is_partitioned, member.oid)
 
 
 def _park(connection: Connection, holdings: Iterable[Holding]) -> None:
@@ -181,27 +176,14 @@ def _park(connection: Connection, holdings: Iterable[Holding]) -> None:
 
 
 def _fills_itself(scope: Scope) -> bool:
-    """Whether every new row gets a value, from identity or a default that cannot fail."""
-    if scope.column is not None and scope.column.identity:
-        return True
-    return any(found.is_harmless and not found.generated for found in _defaults(scope))
-
-
-def _defaults(scope: Scope) -> list[FoundDefault]:
-    """The column's default; one that takes from a sequence is harmless only if it owns that."""
-    owned = capture.owned_sequences(scope)
-    return [
-        replace(found, is_harmless=False)
-        if "nextval(" in found.part.expression and not owned
-        else found
-        for found in capture.defaults(scope)
-    ]
+    """Whether every new row gets a value, from a default that cannot fail."""
+    return any(found.is_harmless and not found.generated for found in capture.defaults(scope))
 
 
 def _soft_parts(scope: Scope, depth: int, keep_not_null: bool, artifact_id: str) -> Iterator[Part]:
     column = scope.column
     assert column is not None
-    for found in _defaults(scope):
+    for found in capture.defaults(scope):
         if isinstance(found.part, GeneratedExpression):
             if depth == 0 and scope.version >= CAN_REPLACE_EXPRESSION:
                 yield found.part
@@ -231,15 +213,6 @@ def _soft_constraints(
             yield Renamed("constraint", scope.relation.name.schema, part.name, parked)
         else:
             yield part
-
-
-def _sequence_parts(scope: Scope, artifact_id: str) -> Iterator[Part]:
-    for position, row in enumerate(capture.owned_sequences(scope)):
-        parked = parked_name(row.name, artifact_id, 1000 + position)
-        yield Renamed("sequence", scope.relation.name.schema, row.name, parked)
-        if not row.cycles:
-            yield CycledSequence(row.name)
-        yield from capture.sequence_grants(scope, row)
 
 
 def domain_part(scope: Scope, column: Column) -> DomainType:

@@ -7,17 +7,20 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import ArtifactStore
-from alembic_zanith.catalog.relation import tree
-from alembic_zanith.identifiers import display_name
+from alembic_zanith.catalog.column_parts import SequenceFill
+from alembic_zanith.catalog.relation import Relation, tree
+from alembic_zanith.identifiers import display_name, quote
 from alembic_zanith.integrity import pinned_settings, roomy_memory
 from alembic_zanith.models import ArtifactKind
+from alembic_zanith.sql import one
 from alembic_zanith.workspace import Workspace
 
 from .definition import Definition
 from .fill import fill_step
 from .keys import count_unmatched, require_key
 from .locate import refuse_parked_table, require_parked, require_source
-from .names import existing, with_free_names
+from .members import as_they_are_now
+from .names import with_free_names
 from .pick import COLUMN_KINDS, TABLE_KINDS, pick
 from .plan import Place, Step, restore_steps
 from .report import RestoreReport
@@ -70,13 +73,14 @@ def restore_column(
     refuse_taken_column(connection, found, relation, name)
     definition = Definition.from_json(found.definition)
     require_key(connection, found, definition, relation)
-    present = [(member.name.schema, member.name.name) for member in tree(connection, relation)]
-    definition = existing(definition, present)
+    definition = as_they_are_now(definition, tree(connection, relation))
     missing = 0
     orphaned = 0
     if found.kind is ArtifactKind.ARCHIVE_COLUMN and definition.generated_expression is None:
         with pinned_settings(connection):
             missing, orphaned = count_unmatched(connection, found, definition, relation)
+    elif fill is None and _has_sequence(definition):
+        missing = _count_nulls(connection, relation, str(found.parked_column))
     default = definition.constant_default if missing else None
     place = Place(relation.name, name, fill if fill is not None and missing else default)
     restored_as = f"{relation.name.display}.{display_name(name)}"
@@ -162,7 +166,7 @@ def _restore(
         left_out=tuple(outcome.left_out),
         not_valid=not_valid,
         renamed=renamed,
-        warnings=(*warnings, *_notes(report, place)),
+        warnings=(*warnings, *_notes(report, definition, place)),
     )
     if not report.dry_run:
         assert store.table == bookkeeping
@@ -171,10 +175,23 @@ def _restore(
     return report
 
 
-def _notes(report: RestoreReport, place: Place) -> list[str]:
+def _has_sequence(definition: Definition) -> bool:
+    return any(isinstance(part, SequenceFill) for part in definition.root.parts)
+
+
+def _count_nulls(connection: Connection, relation: Relation, column: str) -> int:
+    query = f"SELECT pg_catalog.count(*) FROM {relation.name} WHERE {quote(column)} IS NULL"
+    return int(one(connection, query)[0])
+
+
+def _notes(report: RestoreReport, definition: Definition, place: Place) -> list[str]:
     notes = []
     if report.rows_without_value:
-        how = "have NULL" if place.fill is None else f"got {place.fill}"
+        how = "have NULL"
+        if place.fill is not None:
+            how = f"got {place.fill}"
+        elif _has_sequence(definition):
+            how = "got the next values of its sequence"
         notes.append(
             f"{report.rows_without_value} rows were written since and had no value: they {how}."
         )
