@@ -19,6 +19,8 @@ from .lab import Lab
 from .sample import TABLE, fill
 
 BENCHMARKS = ("soft-drop", "archive", "restore", "export")
+_LONG_ROUNDS = 2
+"""At most so many for what takes minutes."""
 _MISSED = 1
 
 
@@ -62,8 +64,7 @@ def _figures(
             archived.run(archiving.archive)
             if "restore" in chosen:
                 notes.print("restore of an archived column (its bare UPDATE takes a while)")
-                # Far from its limit, and minutes long: once tells enough.
-                yield from archiving.measure_restore(lab, archived, rounds=1)
+                yield from archiving.measure_restore(lab, archived, min(rounds, _LONG_ROUNDS))
             if "export" in chosen:
                 notes.print("export")
                 yield from exporting.measure(lab, archived, rounds)
