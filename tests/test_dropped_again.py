@@ -18,12 +18,7 @@ from alembic_zanith.recovery import (
     soft_drop_table,
 )
 from tests.support.database import Database
-
-DROP_COLUMN = {"soft drop": soft_drop_column, "archive": archive_column}
-DROP_TABLE = {"soft drop": soft_drop_table, "archive": archive_table}
-
-each_way_to_drop_a_column = pytest.mark.parametrize("drop", DROP_COLUMN.values(), ids=DROP_COLUMN)
-each_way_to_drop_a_table = pytest.mark.parametrize("drop", DROP_TABLE.values(), ids=DROP_TABLE)
+from tests.support.ways import DROP_TABLE, each_way_to_drop_a_column, each_way_to_drop_a_table
 
 # 63 bytes, so that each has to be cut for another name, and they differ only after the cut.
 LONG = "a_name_of_which_only_the_end_differs_from_another_one" + "_" * 9
