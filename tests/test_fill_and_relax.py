@@ -74,7 +74,7 @@ def test_a_domain_that_refuses_null_is_a_constraint_like_any_other(
     database.execute("INSERT INTO users VALUES (2, 'new')")
     refusal = is_refused(database)
     message = str(refusal)
-    assert "domain public.filled of note" in message
+    assert "type public.filled of note" in message
     assert "--relax" in message
     if domain == "text NOT NULL":
         assert refusal.count == 1

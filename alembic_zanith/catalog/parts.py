@@ -8,11 +8,13 @@ names that nothing else can have; the name itself comes back last.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 from alembic_zanith.identifiers import QualifiedName, literal, quote
+
+from .relation import Column
 
 _REGISTRY: dict[str, type[Part]] = {}
 
@@ -147,14 +149,16 @@ class GeneratedExpression(Part):
 
 
 @dataclass(frozen=True)
-class DomainType(Part):
-    """A column whose domain could refuse rows, or be dropped or changed by a later migration.
+class StandInType(Part):
+    """A column whose domain could refuse rows, or whose domain, type of an extension or collation
+    could be dropped or changed by a later migration.
 
-    Going to the base type costs no rewrite; coming back re-checks every row if the domain has
-    constraints. Storage and compression are set again because a change of type resets them.
+    Going to the type that it stands on, and to the collation of that, costs no rewrite; coming
+    back re-checks every row if a domain has constraints. Storage and compression are set again
+    because a change of type resets them.
     """
 
-    kind = "domain_type"
+    kind = "stand_in_type"
     order = 10
     column: str
     type: str
@@ -163,9 +167,23 @@ class DomainType(Part):
     base_collation: str | None
     attributes: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, column: Column, attributes: Iterable[str] = ()) -> Self:
+        """Return the part for a column that has its own type and collation."""
+        return cls(
+            column=column.name,
+            type=column.type,
+            base_type=column.base_type or column.type,
+            collation=column.collation,
+            base_collation=None if column.has_own_collation else column.collation,
+            attributes=tuple(attributes),
+        )
+
     @property
     def label(self) -> str:
-        return f"domain {self.type} of {self.column}"
+        if self.type == self.base_type:
+            return f"collation {self.collation} of {self.column}"
+        return f"type {self.type} of {self.column}"
 
     def park(self, relation: QualifiedName) -> list[str]:
         return [self._alter(relation, self.base_type, self.base_collation)]

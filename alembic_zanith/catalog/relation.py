@@ -63,6 +63,17 @@ class Column:
     comment: str | None
     is_local: bool
     inheritance_count: int
+    is_collatable: bool = False
+
+    @property
+    def has_own_collation(self) -> bool:
+        """Whether the collation is none of PostgreSQL itself, so that it could be dropped."""
+        return self.collation is not None and not self.collation.startswith("pg_catalog.")
+
+    @property
+    def needs_stand_in(self) -> bool:
+        """Whether the type or collation could be dropped, and another holds the same values."""
+        return self.base_type is not None or self.has_own_collation
 
     @property
     def portable_type(self) -> str:
@@ -184,7 +195,8 @@ SELECT a.attnum::int AS number, a.attname::text AS name,
        nullif(a.attcompression::text, '') AS compression,
        coalesce(a.attoptions, '{}')::text[] AS options,
        pg_catalog.col_description(a.attrelid, a.attnum) AS comment,
-       a.attislocal AS is_local, a.attinhcount::int AS inheritance_count
+       a.attislocal AS is_local, a.attinhcount::int AS inheritance_count,
+       a.attcollation <> 0 AS is_collatable
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation

@@ -152,7 +152,8 @@ def _key(connection: Connection, relation: Relation, column: Column) -> tuple[Ar
         )
     by_name = {each.name: each for each in columns(connection, relation)}
     return tuple(
-        ArchiveKey(name, stored_as_text=not by_name[name].is_builtin) for name in found[0].columns
+        ArchiveKey(name, not by_name[name].is_builtin, by_name[name].is_collatable)
+        for name in found[0].columns
     )
 
 
@@ -170,10 +171,10 @@ def _copy(
     """Fill the archive table, and prove that nothing is missing from it."""
     by_name = {each.name: each for each in columns(connection, relation)}
     selected = [
-        f"CAST(t.{quote(part.name)} AS {by_name[part.name].portable_type}) AS {KEY_PREFIX}{number}"
+        f"{_portable(by_name[part.name])} AS {KEY_PREFIX}{number}"
         for number, part in enumerate(key, 1)
     ]
-    selected.append(f"CAST(t.{quote(column.name)} AS {column.portable_type}) AS {VALUE}")
+    selected.append(f"{_portable(column)} AS {VALUE}")
     copied = run(
         connection,
         f"CREATE TABLE {archive} AS SELECT {', '.join(selected)} FROM {relation.name} AS t",
@@ -193,6 +194,12 @@ def _copy(
             f"has {copied}. Nothing has changed."
         )
     return stored
+
+
+def _portable(column: Column) -> str:
+    """A value as a type and collation that no later migration can drop."""
+    value = f"CAST(t.{quote(column.name)} AS {column.portable_type})"
+    return f'{value} COLLATE pg_catalog."default"' if column.is_collatable else value
 
 
 def _holdings(

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.constraints import Constraint, ForeignKey, Index, NamedNotNull
-from alembic_zanith.catalog.parts import DomainType, NotNull, Part
+from alembic_zanith.catalog.parts import NotNull, Part, StandInType
 from alembic_zanith.errors import ConstraintConflictError
 from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import QualifiedName, quote
@@ -105,9 +105,9 @@ def offending_rows(
 
 def _offending(part: Part, relation: QualifiedName, state: str) -> str | None:
     """The query for the rows in the way."""
-    if isinstance(part, DomainType) and state != _NOT_NULL_VIOLATION:
+    if isinstance(part, StandInType) and state != _NOT_NULL_VIOLATION:
         return None
-    if isinstance(part, NotNull | NamedNotNull | DomainType):
+    if isinstance(part, NotNull | NamedNotNull | StandInType):
         return f"SELECT t.* FROM {relation} AS t WHERE t.{quote(part.column)} IS NULL"
     if isinstance(part, Constraint) and part.type == "c" and part.expression:
         return f"SELECT * FROM {relation} WHERE NOT ({part.expression})"

@@ -59,6 +59,18 @@ class ArchiveKey:
 
     name: str
     stored_as_text: bool
+    is_collatable: bool = False
+
+    def live(self, expression: str) -> str:
+        """Return the SQL that makes a value of the live key comparable with the archive's.
+
+        The archive has the default collation, so that no other is needed for as long as it lives.
+        """
+        if self.stored_as_text:
+            expression = f"CAST({expression} AS text)"
+        if self.stored_as_text or self.is_collatable:
+            expression = f'({expression} COLLATE pg_catalog."default")'
+        return expression
 
 
 @dataclass(frozen=True)

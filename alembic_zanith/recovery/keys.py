@@ -89,9 +89,7 @@ def count_unmatched(
 ) -> tuple[int, int]:
     """Count live rows without an archived value, and archived rows without a live row."""
     joined = " AND ".join(
-        f"a.key_{i} = "
-        + (f"CAST(t.{quote(key.name)} AS text)" if key.stored_as_text else f"t.{quote(key.name)}")
-        for i, key in enumerate(definition.key, 1)
+        f"a.key_{i} = {key.live(f't.{quote(key.name)}')}" for i, key in enumerate(definition.key, 1)
     )
     live, matched = one(
         connection,

@@ -12,7 +12,7 @@ from alembic_zanith.catalog import capture
 from alembic_zanith.catalog.capture import Scope
 from alembic_zanith.catalog.constraints import InheritedNotNull, NamedNotNull
 from alembic_zanith.catalog.dependents import refuse_if_needed_by_others
-from alembic_zanith.catalog.parts import DomainType, GeneratedExpression, Part, Renamed
+from alembic_zanith.catalog.parts import GeneratedExpression, Part, Renamed, StandInType
 from alembic_zanith.catalog.relation import (
     Column,
     Relation,
@@ -191,8 +191,8 @@ def _soft_parts(scope: Scope, depth: int, keep_not_null: bool, artifact_id: str)
             yield found.part
     if depth == 0:
         yield from held_types(scope.connection, scope.relation, column.name)
-        if column.base_type is not None and not column.generated:
-            yield domain_part(scope, column)
+        if column.needs_stand_in and not column.generated:
+            yield StandInType.of(column, storage_clauses(column))
     yield from _soft_constraints(scope, depth, keep_not_null, artifact_id)
     yield from (found.part for found in capture.indexes(scope))
     yield from (found.part for found in capture.extended_statistics(scope))
@@ -213,19 +213,6 @@ def _soft_constraints(
             yield Renamed("constraint", scope.relation.name.schema, part.name, parked)
         else:
             yield part
-
-
-def domain_part(scope: Scope, column: Column) -> DomainType:
-    """Return the part that swaps a domain for its base type."""
-    assert column.base_type is not None
-    return DomainType(
-        column=column.name,
-        type=column.type,
-        base_type=column.base_type,
-        collation=column.collation,
-        base_collation=column.collation,
-        attributes=tuple(storage_clauses(column)),
-    )
 
 
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "x": "EXTENDED", "m": "MAIN"}

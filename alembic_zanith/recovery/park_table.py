@@ -23,7 +23,7 @@ from alembic_zanith.catalog.constraints import (
     NamedNotNull,
 )
 from alembic_zanith.catalog.dependents import refuse_if_needed_by_others
-from alembic_zanith.catalog.parts import GeneratedExpression, Part, Renamed
+from alembic_zanith.catalog.parts import GeneratedExpression, Part, Renamed, StandInType
 from alembic_zanith.catalog.relation import (
     Relation,
     columns,
@@ -53,7 +53,7 @@ from alembic_zanith.workspace import Workspace
 
 from .archive_schema import ensure_archive_schema
 from .definition import Definition, Holding, park_order
-from .park_column import domain_part, refuse_own
+from .park_column import refuse_own, storage_clauses
 from .record import Proof, Ticket, record
 from .session import lock_table, require_transaction
 from .structure import table_structure
@@ -241,7 +241,7 @@ def _parts(
         if default.reaches_out and not isinstance(default.part, GeneratedExpression):
             yield default.part
     if depth == 0:
-        yield from _domains(scope)
+        yield from _stand_ins(scope)
         yield from held_types(scope.connection, scope.relation)
     yield from capture.relation_grants(scope)
     yield from capture.column_grants(scope)
@@ -258,8 +258,8 @@ def _constraint(found: Found, renamed: object) -> Iterator[Part]:
         yield part
 
 
-def _domains(scope: Scope) -> Iterator[Part]:
+def _stand_ins(scope: Scope) -> Iterator[Part]:
     retypable = {row.name for row in scope.rows(queries.RETYPABLE_COLUMNS)}
     for column in columns(scope.connection, scope.relation):
-        if column.base_type is not None and column.name in retypable and not column.generated:
-            yield domain_part(scope, column)
+        if column.needs_stand_in and column.name in retypable and not column.generated:
+            yield StandInType.of(column, storage_clauses(column))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alembic_zanith.artifacts import Artifact
-from alembic_zanith.catalog.parts import DomainType, Part
+from alembic_zanith.catalog.parts import Part, StandInType
 from alembic_zanith.errors import NotRestorableError
 from alembic_zanith.identifiers import QualifiedName, literal, quote
 from alembic_zanith.integrity import pinned_sql
@@ -88,54 +88,47 @@ def _soft_column(definition: Definition, place: Place) -> Iterator[Step]:
 def _archived_column(artifact: Artifact, definition: Definition, place: Place) -> Iterator[Step]:
     column = definition.column
     assert column is not None
-    name = quote(str(definition.working_name))
-    collation = f" COLLATE {column.collation}" if column.collation else ""
+    column = replace(column, name=str(definition.working_name))
     if definition.type_sql:
         yield Step(definition.type_sql, place.relation)
-    add = f"ALTER TABLE {place.relation} ADD COLUMN {name} {column.type}{collation}"
+    add = f"ALTER TABLE {place.relation} ADD COLUMN {quote(column.name)}"
     if definition.generated_expression is not None:
         storage = "VIRTUAL" if column.generated == "v" else "STORED"
+        add += f" {column.type}{_collate(column.collation)}"
         add += f" GENERATED ALWAYS AS ({definition.generated_expression}) {storage}"
         yield Step((add,), place.relation)
     else:
-        first = column.base_type or column.type
-        add = f"ALTER TABLE {place.relation} ADD COLUMN {name} {first}{collation}"
-        statements = (add, *_refill(artifact, definition, place))
+        type_ = StandInType.of(column)
+        add += f" {type_.base_type}{_collate(type_.base_collation)}"
+        statements = (add, *_refill(artifact, definition, type_, place))
         yield Step(statements, place.relation, fill=place.fill)
-    if column.base_type is not None and definition.generated_expression is None:
-        # Only now: a domain may refuse the NULLs of the moment in between, or of rows written
-        # since, which is for the user to decide upon.
-        domain = DomainType(
-            str(definition.working_name),
-            column.type,
-            column.base_type,
-            column.collation,
-            column.collation,
-        )
-        yield Step(tuple(domain.restore(place.relation)), place.relation, domain)
+        if column.needs_stand_in:
+            # Only now: a domain may refuse the NULLs of the moment in between, or of rows written
+            # since, which is for the user to decide upon.
+            yield Step(tuple(type_.restore(place.relation)), place.relation, type_)
     yield from _column_parts(definition, place)
     yield _rename_column(definition, place)
 
 
-def _refill(artifact: Artifact, definition: Definition, place: Place) -> list[str]:
+def _collate(collation: str | None) -> str:
+    return f" COLLATE {collation}" if collation else ""
+
+
+def _refill(
+    artifact: Artifact, definition: Definition, column: StandInType, place: Place
+) -> list[str]:
     """Fill the new column in one rewrite of the table, by looking every key up in the archive.
 
     Against UPDATE … FROM this leaves no dead rows, fires no trigger, and builds each index once.
     """
-    column = definition.column
-    assert column is not None
-    name, type_ = quote(str(definition.working_name)), column.base_type or column.type
-    collation = f" COLLATE {column.collation}" if column.collation else ""
+    name, type_ = quote(column.column), column.base_type
     lookup = QualifiedName(artifact.parked_schema, f"_zanith_lookup_{artifact.id}")
     known = QualifiedName(artifact.parked_schema, f"_zanith_known_{artifact.id}")
     parameters = ", ".join(
         "text" if key.stored_as_text else f"{place.relation}.{quote(key.name)}%TYPE"
         for key in definition.key
     )
-    arguments = ", ".join(
-        f"CAST({quote(key.name)} AS text)" if key.stored_as_text else quote(key.name)
-        for key in definition.key
-    )
+    arguments = ", ".join(key.live(quote(key.name)) for key in definition.key)
     where = " AND ".join(f"a.key_{i} = ${i}" for i, _ in enumerate(definition.key, 1))
     archive = artifact.parked_name
     value = f"{lookup}({arguments})"
@@ -154,8 +147,8 @@ def _refill(artifact: Artifact, definition: Definition, place: Place) -> list[st
             f"CASE WHEN {known}({arguments}) THEN CAST({value} AS {type_}) ELSE ({place.fill}) END"
         )
     statements.append(
-        f"ALTER TABLE {place.relation} ALTER COLUMN {name} TYPE {type_}{collation}"
-        f" USING CAST({value} AS {type_})"
+        f"ALTER TABLE {place.relation} ALTER COLUMN {name} TYPE {type_}"
+        f"{_collate(column.base_collation)} USING CAST({value} AS {type_})"
     )
     statements.append(f"DROP FUNCTION {lookup}")
     if place.fill is not None:
