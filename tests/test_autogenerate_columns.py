@@ -79,6 +79,22 @@ def test_alembics_own_drop_is_left_as_it_is_where_that_is_the_strategy(project: 
     )
 
 
+def test_the_strategy_may_be_given_for_one_command(project: Project) -> None:
+    starts_with(project, USERS)
+    project.write_models(USERS_AFTER)
+    command = ("revision", "--autogenerate", "-m")
+    project.alembic("-x", "zanith_drop_strategy=archive", *command, "one").succeeded()
+    project.upgrade()
+    project.downgrade()
+    for path in project.versions.glob("*_one.py"):
+        assert "op.archive_column('users', 'legacy_uuid')" in path.read_text()
+        path.unlink()
+    environment = {"ZANITH_DROP_STRATEGY": "drop"}
+    project.alembic(*command, "two", env=environment).succeeded()
+    (path,) = project.versions.glob("*_two.py")
+    assert "op.drop_column('users', 'legacy_uuid')" in path.read_text()
+
+
 def test_an_override_gives_one_column_a_strategy_of_its_own(project: Project) -> None:
     project.settings(
         drop_strategy_overrides="users.legacy_* = archive, users.tmp = drop, public.users = drop"

@@ -218,9 +218,13 @@ def test_a_partition_made_by_raw_sql_is_part_of_its_table(project: Project) -> N
         ),
         ("op.execute(f'CREATE TABLE {s}.t (id int)')", {(None, "t")}),
         ("op.execute('ALTER TABLE a RENAME TO b')", {(None, "b")}),
+        ("# coding: latin-1\nx = 'mötley'".encode("latin-1"), {(None, "mötley")}),
+        (r"x = 'an unknown escape: \d'; y = 't'", {(None, "t")}),
     ],
 )
-def test_the_tables_that_a_script_names(source: str, names: set[tuple[str | None, str]]) -> None:
+def test_the_tables_that_a_script_names(
+    source: str | bytes, names: set[tuple[str | None, str]]
+) -> None:
     assert names <= table_names(source)
 
 
@@ -264,3 +268,29 @@ def test_a_project_without_the_import_has_alembics_own_autogenerate(
     project.alembic_subprocess("revision", "--autogenerate", "-m", "after").succeeded()
     (path,) = project.versions.glob("*_after.py")
     assert "op.drop_column('users', 'a')" in path.read_text()
+
+
+def test_drops_written_by_another_plugin_are_swapped_as_well(project: Project) -> None:
+    project.edit_env(
+        "^target_metadata = ",
+        "from alembic.operations import ops\n"
+        "from alembic.runtime.plugins import Plugin\n"
+        "from alembic.util import PriorityDispatchResult\n\n"
+        "def more(context, upgrade_ops):\n"
+        "    upgrade_ops.ops.append(ops.DropTableOp('t'))\n"
+        "    upgrade_ops.ops.append(ops.ModifyTableOps('u', [ops.DropColumnOp('u', 'a')]))\n"
+        "    return PriorityDispatchResult.CONTINUE\n\n"
+        "plugin = Plugin('alembic.autogenerate.more')\n"
+        "plugin.add_autogenerate_comparator(more, 'autogenerate', 'more')\n\n"
+        r"\g<0>",
+    )
+    # It is registered for the whole process, hence the process of its own.
+    project.alembic_subprocess("revision", "--autogenerate", "-m", "more").succeeded()
+    (path,) = project.versions.glob("*_more.py")
+    for call in (
+        "op.soft_drop_table('t')",
+        "op.soft_drop_column('u', 'a')",
+        "op.restore_column('u', sa.Column('a', sa.NullType(), nullable=True))",
+        "op.restore_table('t')",
+    ):
+        assert call in path.read_text()

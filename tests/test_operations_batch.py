@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
@@ -28,7 +30,7 @@ def users(database: Database) -> Database:
 def test_each_operation_runs_after_what_was_queued_before_it(users: Database) -> None:
     before = users.dump()
     with users.begin() as connection:
-        op = Operations(MigrationContext.configure(connection))
+        op: Any = Operations(MigrationContext.configure(connection))
         with op.batch_alter_table("users", schema="shop") as batch_op:
             batch_op.alter_column("a", new_column_name="renamed")
             batch_op.soft_drop_column("renamed", retention_days=7)
@@ -47,7 +49,7 @@ def test_each_operation_runs_after_what_was_queued_before_it(users: Database) ->
 
 def test_a_column_comes_back_empty_in_a_batch_too(users: Database) -> None:
     with users.begin() as connection:
-        op = Operations(MigrationContext.configure(connection))
+        op: Any = Operations(MigrationContext.configure(connection))
         with op.batch_alter_table("users", schema="shop") as batch_op:
             batch_op.restore_column(sa.Column("d", sa.Integer), sa.Index("ix_d", "d"))
         assert connection.scalar(sa.text("SELECT to_regclass('shop.ix_d') IS NOT NULL"))
@@ -56,7 +58,7 @@ def test_a_column_comes_back_empty_in_a_batch_too(users: Database) -> None:
 def test_a_batch_that_copies_the_table_is_refused(users: Database) -> None:
     before = users.dump()
     with users.begin() as connection:
-        op = Operations(MigrationContext.configure(connection))
+        op: Any = Operations(MigrationContext.configure(connection))
         with (
             pytest.raises(ZanithError) as caught,
             op.batch_alter_table("users", schema="shop", recreate="always") as batch_op,

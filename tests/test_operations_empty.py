@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -73,7 +74,7 @@ def everything_is_purged(database: Database) -> None:
 
 
 @contextmanager
-def op_on(database: Database) -> Iterator[Operations]:
+def op_on(database: Database) -> Iterator[Any]:
     with database.begin() as connection:
         yield Operations(MigrationContext.configure(connection))
 

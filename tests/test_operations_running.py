@@ -47,7 +47,7 @@ EVERY_CALL = [
 
 
 @contextmanager
-def op_on(database: Database, driver: str = "psycopg", **options: Any) -> Iterator[Operations]:
+def op_on(database: Database, driver: str = "psycopg", **options: Any) -> Iterator[Any]:
     """Operations in a transaction, as a revision script has them."""
     with database.begin(driver) as connection:
         yield Operations(MigrationContext.configure(connection, opts=options))
@@ -227,11 +227,18 @@ def test_each_operation_refuses_an_autocommit_block(project: Project, call: str)
     assert project.database.dump() == before
 
 
+def test_an_autocommit_block_is_refused_through_asyncpg_too(make_project: MakeProject) -> None:
+    project = make_project("async", "asyncpg")
+    project.revision("with op.get_context().autocommit_block():\n    op.soft_drop_table('users')")
+    project.database.execute(USERS)
+    assert "needs a transaction" in project.alembic("upgrade", "head").output
+
+
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
 def test_an_engine_in_autocommit_is_refused(users: Database, driver: str) -> None:
     engine = users.engine(driver, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        op = Operations(MigrationContext.configure(connection))
+        op: Any = Operations(MigrationContext.configure(connection))
         with pytest.raises(TransactionRequiredError):
             op.soft_drop_table("users")
     assert users.scalar("SELECT count(*) FROM users") == 9
@@ -259,12 +266,15 @@ def test_on_sqlite_each_operation_refuses_and_others_run_on(
     assert "Traceback" not in result.output
 
 
-def test_on_mysql_each_operation_refuses() -> None:
-    op = Operations(MigrationContext.configure(dialect_name="mysql", opts={"as_sql": True}))
-    with pytest.raises(UnsupportedDatabaseError, match="this database is mysql"):
-        op.soft_drop_table("users")
-    op = Operations(MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True}))
-    with pytest.raises(OfflineModeError):
+@pytest.mark.parametrize(
+    ("dialect", "error"), [("mysql", UnsupportedDatabaseError), ("postgresql", OfflineModeError)]
+)
+def test_without_a_connection_the_database_is_looked_at_first(
+    dialect: str, error: type[ZanithError]
+) -> None:
+    context = MigrationContext.configure(dialect_name=dialect, opts={"as_sql": True})
+    op: Any = Operations(context)
+    with pytest.raises(error, match=r"^soft_drop_table\('users'\) "):
         op.soft_drop_table("users")
 
 

@@ -160,9 +160,9 @@ class _Swap:
         }
 
         def rank(drop: DropColumnOp) -> tuple[bool, int]:
-            column = drop.to_column()
-            position = list(column.table.columns.keys()).index(column.name)
-            return (str(column.name) not in referring, position)
+            name = str(drop.column_name)
+            columns = _reflected_table(drop).columns.keys()
+            return (name not in referring, columns.index(name) if name in columns else 0)
 
         return sorted(drops, key=rank)
 
@@ -214,11 +214,17 @@ def _checks(
     gone = {id(element) for other in before for element in getattr(other, "elements", ())}
     return [
         constraint
-        for constraint in drop.to_column().table.constraints
+        for constraint in _reflected_table(drop).constraints
         if isinstance(constraint, sa.CheckConstraint)
         and str(constraint.name) in carried
         and id(constraint) not in gone
     ]
+
+
+def _reflected_table(drop: DropColumnOp) -> sa.Table:
+    """Return the table as the database has it; an empty one if another plugin wrote the drop."""
+    table = getattr(drop.to_column(), "table", None)
+    return table if isinstance(table, sa.Table) else sa.Table(drop.table_name, sa.MetaData())
 
 
 def _is_ours(item: SchemaItem) -> bool:

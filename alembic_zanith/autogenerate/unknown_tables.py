@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -75,13 +76,13 @@ class UnknownTableFilter:
         assert directory is not None
         sources = [Path(script.path) for script in directory.walk_revisions()]
         return [
-            table_names(source.read_text(encoding="utf-8"))
+            table_names(source.read_bytes())
             for source in sources
             if source.suffix == ".py" and source.exists()
         ]
 
 
-def table_names(source: str) -> set[TableName]:
+def table_names(source: str | bytes) -> set[TableName]:
     """Return all that a script may name a table by.
 
     Each string that is a name or `schema.name`, which covers the arguments of operations, and
@@ -92,7 +93,11 @@ def table_names(source: str) -> set[TableName]:
     [('shop', 'orders')]
     """
     names: set[TableName] = set()
-    for text in _strings(ast.parse(source)):
+    with warnings.catch_warnings():
+        # Such as an unknown escape in a string: Alembic has imported the script all the same.
+        warnings.simplefilter("ignore")
+        tree = ast.parse(source)
+    for text in _strings(tree):
         if _NAME.fullmatch(text):
             schema, _, name = text.rpartition(".")
             names |= {(schema or None, name), (None, text)}

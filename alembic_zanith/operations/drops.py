@@ -118,11 +118,13 @@ class DropTableOperation(MigrateOperation):
         retention_days: int | None = DEFAULT_RETENTION_DAYS,
     ) -> Self:
         """Return the operation that parks what `drop` would have dropped."""
+        definition = drop.reverse()
+        is_known = any(isinstance(item, sa.Column) for item in definition.columns)
         return cls(
             drop.table_name,
             schema=drop.schema,
             retention_days=retention_days,
-            definition=drop.reverse(),
+            definition=definition if is_known else None,
             indexes=indexes,
         )
 

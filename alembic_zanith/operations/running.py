@@ -47,10 +47,10 @@ def parked_objects(
     _refuse_offline(context, call)
     connection = operations.get_bind()
     _refuse_autocommit(connection, call)
-    with database_errors_explained(call):
-        flush_batch(operations, call)
-        with connection.begin_nested():
-            yield connection, workspace(settings_of(context), context)
+    # Errors of what the batch had queued are not ours to explain.
+    flush_batch(operations, call)
+    with database_errors_explained(call), connection.begin_nested():
+        yield connection, workspace(settings_of(context), context)
 
 
 def _refuse_other_databases(context: MigrationContext, call: str) -> None:
