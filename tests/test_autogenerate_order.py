@@ -205,7 +205,7 @@ def test_a_dropped_table_and_a_dropped_column_that_refer_to_each_other(project: 
 def test_a_child_by_inheritance_goes_before_its_parent(project: Project) -> None:
     starts_with(project, table("a_parent"))
     project.revision(
-        'op.execute("CREATE TABLE b_child () INHERITS (a_parent)")',
+        'op.execute("CREATE TABLE b_child (id integer PRIMARY KEY) INHERITS (a_parent)")',
         'op.execute("DROP TABLE b_child")',
     )
     project.upgrade()
