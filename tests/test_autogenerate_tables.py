@@ -204,3 +204,31 @@ def test_tables_are_dropped_in_the_batch_style_as_anywhere(project: Project) -> 
         )
         """,
     )
+
+
+def test_a_rewriter_sees_the_operations_of_this_package(project: Project) -> None:
+    project.edit_env(
+        "^target_metadata = ",
+        "from alembic.autogenerate import rewriter\n"
+        "from alembic_zanith.operations import SoftDropTableOp\n\n"
+        "writer = rewriter.Rewriter()\n\n\n"
+        "@writer.rewrites(SoftDropTableOp)\n"
+        "def keep_for_a_year(context, revision, operation):\n"
+        "    operation.retention_days = 365\n"
+        "    return operation\n\n\n"
+        r"\g<0>",
+    )
+    project.configure_context("process_revision_directives=writer")
+    starts_with(project, USERS)
+    project.write_models("")
+    script = project.autogenerate()
+    assert code(script.upgrade) == "op.soft_drop_table('users', retention_days=365)"
+
+
+def test_an_environment_may_leave_the_plugin_out(project: Project) -> None:
+    project.configure_context(
+        'autogenerate_plugins=["alembic.autogenerate.*", "~alembic.autogenerate.zanith"]'
+    )
+    starts_with(project, USERS)
+    project.write_models("")
+    assert code(project.autogenerate().upgrade) == "op.drop_table('users')"
