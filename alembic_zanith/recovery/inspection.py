@@ -11,7 +11,7 @@ from .listing import find_artifact
 from .presence import find_parked
 from .report import Inspection
 from .session import require_transaction
-from .verify_parked import current_checksum
+from .verify_parked import examine
 
 
 def inspect_artifact(
@@ -32,16 +32,16 @@ def inspect_artifact(
     require_transaction(connection, "inspect_artifact")
     artifact = find_artifact(connection, target, workspace=workspace)
     parked = find_parked(connection, artifact)
-    actual = None
+    verdict = None
     if parked is not None:
         with pinned_settings(connection):
-            actual = current_checksum(connection, artifact)
+            verdict = examine(connection, artifact)
     return Inspection(
         artifact=artifact,
         plan_sql=artifact.recovery_sql,
-        expected_checksum=artifact.checksum,
-        actual_checksum=actual,
-        matches=actual == artifact.checksum,
+        expected_checksum=artifact.checksum if verdict is None else verdict.expected,
+        actual_checksum=None if verdict is None else verdict.actual,
+        matches=verdict is not None and verdict.matches,
         size_bytes=None if parked is None else parked.size_bytes,
         present=parked is not None,
     )

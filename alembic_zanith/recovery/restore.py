@@ -156,7 +156,7 @@ def _restore(
         outcome = Outcome()
         if not report.dry_run:
             with roomy_memory(connection):
-                outcome = run_steps(connection, artifact, steps, relax=relax)
+                outcome = run_steps(connection, artifact, steps, relax=relax, force=force)
             not_valid = invalid_foreign_keys(connection, steps, place, definition, outcome)
         else:
             not_valid = ()

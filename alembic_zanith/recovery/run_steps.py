@@ -12,7 +12,7 @@ from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.constraints import ForeignKey
 from alembic_zanith.catalog.parts import Renamed
 from alembic_zanith.errors import FillError
-from alembic_zanith.failures import server_message
+from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import QualifiedName
 from alembic_zanith.sql import run, run_all, scalar
 
@@ -20,6 +20,9 @@ from .conflicts import SAMPLE, conflict, is_about_the_part, orphans, without_wor
 from .definition import Definition
 from .plan import Place, Step
 from .report import InvalidForeignKey
+
+
+_MISSING = ("42704", "42P01")
 
 
 @dataclass
@@ -30,9 +33,17 @@ class Outcome:
 
 
 def run_steps(
-    connection: Connection, artifact: Artifact, steps: Collection[Step], *, relax: bool
+    connection: Connection,
+    artifact: Artifact,
+    steps: Collection[Step],
+    *,
+    relax: bool,
+    force: bool,
 ) -> Outcome:
-    """Run all steps. With `relax`, a part that has become impossible is left out.
+    """Run all steps.
+
+    With `relax`, a part that has become impossible is left out; with `force`, one that something
+    dropped while it was parked.
 
     Raises `ConstraintConflictError` for it otherwise.
     """
@@ -47,7 +58,11 @@ def run_steps(
         except DBAPIError as error:
             if not is_about_the_part(error):
                 raise
-            if not relax or isinstance(step.part, Renamed):
+            if isinstance(step.part, Renamed):
+                can_go_on = force and sqlstate(error) in _MISSING
+            else:
+                can_go_on = relax
+            if not can_go_on:
                 raise conflict(connection, artifact, step.part, step.relation, error) from error
             outcome.left_out.append(without_working_name(artifact, step.part.label))
     return outcome

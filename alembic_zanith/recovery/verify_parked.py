@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact
@@ -21,20 +23,51 @@ from .locate import require_parked
 from .structure import column_structure, table_structure
 
 
-def current_checksum(connection: Connection, artifact: Artifact) -> str:
-    """Compute the checksum of what is parked now. Call it under `pinned_settings`.
+@dataclass(frozen=True)
+class Verdict:
+    """What was expected of what is parked, and what was found."""
+
+    what: str
+    algorithm: str
+    expected: str
+    actual: str
+
+    @property
+    def matches(self) -> bool:
+        return self.actual == self.expected
+
+
+def examine(connection: Connection, artifact: Artifact) -> Verdict:
+    """Compare what is parked with what was parked. Call it under `pinned_settings`.
+
+    Structure counts as well for an archived table: without an index it could not come back whole.
 
     Raises `DataMissingError`.
     """
     relation = require_parked(connection, artifact)
-    if artifact.checksum_algorithm == FINGERPRINT_ALGORITHM:
-        return fingerprint(_structure(connection, artifact, relation))
-    if artifact.checksum_algorithm != CHECKSUM_ALGORITHM:
-        return f"unknown algorithm {artifact.checksum_algorithm}"
-    *keys, last = Definition.from_json(artifact.definition).column_names
+    definition = Definition.from_json(artifact.definition)
+    if definition.structure is not None:
+        verdict = Verdict(
+            "structure",
+            FINGERPRINT_ALGORITHM,
+            fingerprint(definition.structure),
+            fingerprint(_structure(connection, artifact, relation)),
+        )
+        if artifact.checksum_algorithm == FINGERPRINT_ALGORITHM or not verdict.matches:
+            return verdict
+    actual = f"unknown algorithm {artifact.checksum_algorithm}"
+    if artifact.checksum_algorithm == CHECKSUM_ALGORITHM:
+        actual = _checksum(connection, artifact, definition, relation)
+    return Verdict("content", artifact.checksum_algorithm, artifact.checksum, actual)
+
+
+def _checksum(
+    connection: Connection, artifact: Artifact, definition: Definition, relation: Relation
+) -> str:
+    names = definition.column_names
     if artifact.kind is ArtifactKind.ARCHIVE_COLUMN:
-        return archive_content(connection, relation.name, keys, last).checksum
-    return content(connection, relation.name, (*keys, last)).checksum
+        return archive_content(connection, relation.name, names[:-1], names[-1]).checksum
+    return content(connection, relation.name, names).checksum
 
 
 def _structure(connection: Connection, artifact: Artifact, relation: Relation) -> object:
@@ -45,13 +78,12 @@ def _structure(connection: Connection, artifact: Artifact, relation: Relation) -
 
 def verify(connection: Connection, artifact: Artifact, *, force: bool = False) -> list[str]:
     """Raise `IntegrityError` when the data is not what was parked; with `force`, warn instead."""
-    actual = current_checksum(connection, artifact)
-    if actual == artifact.checksum:
+    verdict = examine(connection, artifact)
+    if verdict.matches:
         return []
-    what = "content" if artifact.checksum_algorithm == CHECKSUM_ALGORITHM else "structure"
     message = (
-        f"The {what} of {artifact.parked} is not what was parked: expected "
-        f"{artifact.checksum_algorithm} {artifact.checksum}, found {actual}."
+        f"The {verdict.what} of {artifact.parked} is not what was parked: expected "
+        f"{verdict.algorithm} {verdict.expected}, found {verdict.actual}."
     )
     if force:
         return [message + " Restored all the same, as --force asks."]
@@ -59,6 +91,6 @@ def verify(connection: Connection, artifact: Artifact, *, force: bool = False) -
         f"{message} Something changed it since {artifact.created_at:%Y-%m-%d %H:%M %Z}. Nothing "
         "has been restored. Look at it with `alembic zanith-recover inspect "
         f"{artifact.id}`; --force restores it as it is.",
-        artifact.checksum,
-        actual,
+        verdict.expected,
+        verdict.actual,
     )
