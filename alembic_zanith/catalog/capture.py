@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -28,7 +28,8 @@ from .constraints import (
     InheritedNotNull,
     NamedNotNull,
 )
-from .parts import Default, GeneratedExpression, Grants, NotNull, Part
+from .grants import ColumnGrants, GrantEntry, Grants
+from .parts import Default, GeneratedExpression, NotNull, Part
 from .relation import Column, Relation, server_version
 from .table_parts import (
     InheritsFrom,
@@ -240,35 +241,48 @@ def not_null(scope: Scope, depth: int) -> Iterator[NotNull]:
         yield NotNull(scope.column.name, depth)
 
 
-def _grants(on: str, name: str | None, column: str | None, found: list[Any]) -> Iterator[Grants]:
-    if not found or not all(row.by_owner for row in found):
-        return
-    entries: list[tuple[str, list[str], bool]] = []
+def _entries(found: list[Any]) -> tuple[GrantEntry, ...]:
+    """Group privileges that were granted together, each after the grant that allowed it.
+
+    Nothing where one was granted by a role that we cannot become.
+    """
+    if not all(row.is_ours for row in found):
+        return ()
+    grouped: list[GrantEntry] = []
     for row in found:
-        if entries and (entries[-1][0], entries[-1][2]) == (row.grantee, row.grantable):
-            entries[-1][1].append(row.privilege)
-        else:
-            entries.append((row.grantee, [row.privilege], row.grantable))
-    frozen = tuple((grantee, tuple(names), option) for grantee, names, option in entries)
-    yield Grants(on, name, column, frozen)
+        entry = GrantEntry(row.grantee, (row.privilege,), row.grantable, row.grantor)
+        if grouped and replace(grouped[-1], privileges=()) == replace(entry, privileges=()):
+            entry = replace(entry, privileges=(*grouped.pop().privileges, row.privilege))
+        grouped.append(entry)
+    ordered: list[GrantEntry] = []
+    while grouped:
+        able = {None, *(entry.grantee for entry in ordered if entry.grantable)}
+        following = next((entry for entry in grouped if entry.grantor in able), grouped[0])
+        grouped.remove(following)
+        ordered.append(following)
+    return tuple(ordered)
 
 
-def column_grants(scope: Scope) -> Iterator[Grants]:
+def column_grants(scope: Scope) -> Iterator[ColumnGrants]:
     """Yield the privileges on columns, one part a column."""
-    found = scope.rows(queries.COLUMN_GRANTS)
+    found = scope.rows(queries.column_grants(scope.version))
     for column in dict.fromkeys(row.column_name for row in found):
-        yield from _grants("TABLE", None, column, [r for r in found if r.column_name == column])
+        entries = _entries([row for row in found if row.column_name == column])
+        if entries:
+            yield ColumnGrants("TABLE", None, column, entries)
 
 
 def relation_grants(scope: Scope) -> Iterator[Grants]:
     """Yield the privileges of others on the table."""
-    yield from _grants("TABLE", None, None, scope.rows(queries.RELATION_GRANTS))
+    if entries := _entries(scope.rows(queries.relation_grants(scope.version))):
+        yield Grants("TABLE", None, None, entries)
 
 
 def sequence_grants(scope: Scope, sequence: Any) -> Iterator[Grants]:
     """Yield the privileges of others on an owned sequence."""
-    found = rows(scope.connection, queries.RELATION_GRANTS, oid=sequence.oid)
-    yield from _grants("SEQUENCE", sequence.name, None, found)
+    found = rows(scope.connection, queries.relation_grants(scope.version), oid=sequence.oid)
+    if entries := _entries(found):
+        yield Grants("SEQUENCE", sequence.name, None, entries)
 
 
 def owned_sequences(scope: Scope) -> list[Any]:

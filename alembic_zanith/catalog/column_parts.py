@@ -123,7 +123,8 @@ class Identity(Part):
 
 @dataclass(frozen=True)
 class OwnedSequence(Part):
-    """The sequence of a serial column, kept by handing it to the archive table meanwhile.
+    """The sequence of a serial column, kept by handing it to the archive table meanwhile, and so
+    to the owner of that.
 
     An owned sequence lives in the schema of its table, so it moves along:
     https://www.postgresql.org/docs/current/sql-altersequence.html
@@ -139,11 +140,13 @@ class OwnedSequence(Part):
     parked: str
     archive: str
     archive_schema: str
+    owner: str
 
     def park(self, relation: QualifiedName) -> list[str]:
         here = QualifiedName(self.schema, self.name)
         return [
             f"ALTER SEQUENCE {here} OWNED BY NONE",
+            f"ALTER SEQUENCE {here} OWNER TO CURRENT_USER",
             f"ALTER SEQUENCE {here} RENAME TO {quote(self.parked)}",
             f"ALTER SEQUENCE {here.renamed(self.parked)} SET SCHEMA {quote(self.archive_schema)}",
             f"ALTER SEQUENCE {QualifiedName(self.archive_schema, self.parked)}"
@@ -156,6 +159,7 @@ class OwnedSequence(Part):
             f"ALTER SEQUENCE {there} OWNED BY NONE",
             f"ALTER SEQUENCE {there} SET SCHEMA {quote(relation.schema)}",
             f"ALTER SEQUENCE {relation.renamed(self.parked)} RENAME TO {quote(self.name)}",
+            f"ALTER SEQUENCE {relation.renamed(self.name)} OWNER TO {quote(self.owner)}",
             f"ALTER SEQUENCE {relation.renamed(self.name)}"
             f" OWNED BY {relation}.{quote(self.column)}",
         ]

@@ -221,39 +221,3 @@ class NotNull(Part):
 
     def restore(self, relation: QualifiedName) -> list[str]:
         return [f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)} SET NOT NULL"]
-
-
-@dataclass(frozen=True)
-class Grants(Part):
-    """Privileges of others on a column, table or sequence.
-
-    `entries` are (grantee, privileges, grantable). A privilege keeps its role from being dropped.
-    """
-
-    kind = "grants"
-    order = 70
-    on: str
-    name: str | None
-    column: str | None
-    entries: tuple[tuple[str, tuple[str, ...], bool], ...]
-
-    def _object(self, relation: QualifiedName) -> str:
-        target = relation if self.name is None else relation.renamed(self.name)
-        return f"{self.on} {target}"
-
-    def _privileges(self, privileges: tuple[str, ...]) -> str:
-        if self.column is None:
-            return ", ".join(privileges)
-        return ", ".join(f"{privilege} ({quote(self.column)})" for privilege in privileges)
-
-    def park(self, relation: QualifiedName) -> list[str]:
-        grantees = dict.fromkeys(grantee for grantee, _, _ in self.entries)
-        what = "ALL" if self.column is None else f"ALL ({quote(self.column)})"
-        return [f"REVOKE {what} ON {self._object(relation)} FROM {name}" for name in grantees]
-
-    def restore(self, relation: QualifiedName) -> list[str]:
-        return [
-            f"GRANT {self._privileges(privileges)} ON {self._object(relation)} TO {grantee}"
-            + (" WITH GRANT OPTION" if grantable else "")
-            for grantee, privileges, grantable in self.entries
-        ]

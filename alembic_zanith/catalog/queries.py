@@ -205,32 +205,53 @@ SELECT c.oid::bigint AS oid, c.relname::text AS name, a.attname::text AS column_
  ORDER BY c.relname
 """
 
-COLUMN_GRANTS = """
-SELECT a.attname::text AS column_name, a.attrelid AS relation,
+_GRANT = """
        coalesce(pg_catalog.quote_ident(r.rolname), 'PUBLIC') AS grantee,
        x.privilege_type AS privilege, x.is_grantable AS grantable,
-       x.grantor = c.relowner AS by_owner
+       CASE WHEN x.grantor <> c.relowner THEN pg_catalog.quote_ident(g.rolname) END AS grantor,
+       x.grantor = c.relowner OR pg_catalog.pg_has_role(session_user, x.grantor, '{become}')
+         AS is_ours
+"""
+
+_COLUMN_GRANTS = f"""
+SELECT a.attname::text AS column_name, {_GRANT}
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
  CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) WITH ORDINALITY
             AS x (grantor, grantee, privilege_type, is_grantable, position)
   LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
+  LEFT JOIN pg_catalog.pg_roles g ON g.oid = x.grantor
  WHERE a.attrelid = CAST(:oid AS oid) AND a.attnum > 0 AND NOT a.attisdropped
    AND (CAST(:attnum AS int) IS NULL OR a.attnum = CAST(:attnum AS int))
  ORDER BY a.attnum, x.position
 """
 
-RELATION_GRANTS = """
-SELECT coalesce(pg_catalog.quote_ident(r.rolname), 'PUBLIC') AS grantee,
-       x.privilege_type AS privilege, x.is_grantable AS grantable,
-       x.grantor = c.relowner AS by_owner
+_RELATION_GRANTS = f"""
+SELECT {_GRANT}
   FROM pg_catalog.pg_class c
  CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) WITH ORDINALITY
             AS x (grantor, grantee, privilege_type, is_grantable, position)
   LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
+  LEFT JOIN pg_catalog.pg_roles g ON g.oid = x.grantor
  WHERE c.oid = CAST(:oid AS oid) AND x.grantee <> c.relowner
  ORDER BY x.position
 """
+
+
+def column_grants(version: int) -> str:
+    """Return the query for privileges on columns."""
+    return _COLUMN_GRANTS.format(become=_become(version))
+
+
+def relation_grants(version: int) -> str:
+    """Return the query for privileges on a table or sequence."""
+    return _RELATION_GRANTS.format(become=_become(version))
+
+
+def _become(version: int) -> str:
+    """The privilege to SET ROLE, which 16 told apart from membership."""
+    return "SET" if version >= 160000 else "MEMBER"
+
 
 TRIGGERS = """
 SELECT t.tgname::text AS name, pg_catalog.pg_get_triggerdef(t.oid) AS definition,

@@ -13,9 +13,8 @@ from alembic_zanith.catalog.capture import Scope
 from alembic_zanith.catalog.column_parts import (
     ColumnAttributes,
     ColumnComment,
-    OwnedSequence,
 )
-from alembic_zanith.catalog.parts import GeneratedExpression, Part
+from alembic_zanith.catalog.parts import GeneratedExpression, Part, in_restore_order
 from alembic_zanith.catalog.relation import (
     Column,
     Relation,
@@ -49,11 +48,13 @@ from .definition import ArchiveKey, Definition, Holding
 from .park_column import begin, rename, storage_clauses
 from .record import Proof, Ticket, record
 from .sequence_parts import archived_sequence_parts
+from .session import atomic
 
 KEY_PREFIX = "key_"
 VALUE = "value"
 
 
+@atomic
 def archive_column(
     connection: Connection,
     table: str,
@@ -76,7 +77,7 @@ def archive_column(
     50000
     """
     store = ArtifactStore(connection, workspace)
-    relation, original = begin(store, "archive_column", table, column, schema)
+    relation, original = begin(connection, table, column, schema)
     key = _key(connection, relation, original)
     ticket = Ticket.draw(store, retention_days)
     working_name = parked_name(column, ticket.id)
@@ -214,9 +215,8 @@ def _holdings(
     for depth, member in enumerate(tree(connection, relation)):
         scope = Scope(connection, member, get_column(connection, member, name))
         sequences = list(archived_sequence_parts(scope, depth, archive, numbers))
-        for part in sequences:
-            if isinstance(part, OwnedSequence):
-                run_all(connection, part.park(member.name))
+        for part in reversed(in_restore_order(sequences)):
+            run_all(connection, part.park(member.name))
         parts = (*sequences, *_parts(scope, depth))
         yield Holding(member.name, member.name, depth, parts, member.is_partitioned, member.oid)
 

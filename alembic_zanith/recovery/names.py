@@ -17,7 +17,8 @@ from alembic_zanith.catalog.constraints import (
     IndexAttachment,
     NamedNotNull,
 )
-from alembic_zanith.catalog.parts import Grants, Part, Renamed
+from alembic_zanith.catalog.grants import Grants
+from alembic_zanith.catalog.parts import Part, Renamed
 from alembic_zanith.identifiers import fit
 from alembic_zanith.sql import rows
 

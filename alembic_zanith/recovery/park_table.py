@@ -55,10 +55,11 @@ from .archive_schema import ensure_archive_schema
 from .definition import Definition, Holding, park_order
 from .park_column import refuse_own, storage_clauses
 from .record import Proof, Ticket, record
-from .session import lock_table, require_transaction
+from .session import atomic, lock_table
 from .structure import table_structure
 
 
+@atomic
 def soft_drop_table(
     connection: Connection,
     table: str,
@@ -84,6 +85,7 @@ def soft_drop_table(
     return _park(store, ArtifactKind.SOFT_DROP_TABLE, table, schema, retention_days)
 
 
+@atomic
 def archive_table(
     connection: Connection,
     table: str,
@@ -111,7 +113,6 @@ def _park(
     retention_days: int | None,
 ) -> Artifact:
     connection = store.connection
-    require_transaction(connection, f"{kind}({table!r})")
     relation = get_relation(connection, table, schema)
     refuse_own(relation.name.name)
     lock_table(connection, relation)
@@ -170,6 +171,7 @@ def _move_away(
     ]
     for parent in detached:
         run_all(connection, parent.park(relation.name))
+    grants = _revoke_all(connection, relation)
     numbers = count(1)
     holdings = []
     for depth, member in enumerate(tree(connection, relation)):
@@ -195,8 +197,34 @@ def _move_away(
     moved = relation_by_oid(connection, relation.oid)
     assert moved is not None
     free_type_names(connection, moved, None, artifact_id)
+    holdings = [
+        replace(holding, parts=(*holding.parts, *parts))
+        for holding, parts in zip(holdings, grants, strict=True)
+    ]
     root = holdings[0]
     return (replace(root, parts=(*root.parts, *detached)), *holdings[1:])
+
+
+def _revoke_all(connection: Connection, relation: Relation) -> list[tuple[Part, ...]]:
+    """Take away all privileges of others, and return them by table.
+
+    They go before the table moves and come back after it has: a role that passed on what it may
+    do has to take that back itself, and cannot reach into the archive schema.
+    """
+    holdings = [
+        Holding(member.name, member.name, depth, tuple(_grants(Scope(connection, member))))
+        for depth, member in enumerate(tree(connection, relation))
+    ]
+    for holding, part in park_order(tuple(holdings)):
+        run_all(connection, part.park(holding.parked))
+    return [holding.parts for holding in holdings]
+
+
+def _grants(scope: Scope) -> Iterator[Part]:
+    for row in capture.owned_sequences(scope):
+        yield from capture.sequence_grants(scope, row)
+    yield from capture.relation_grants(scope)
+    yield from capture.column_grants(scope)
 
 
 def _rename(
@@ -236,15 +264,12 @@ def _parts(
             yield MovedStatistics(part.schema, rename.parked, archive)
     for row in capture.owned_sequences(scope):
         yield renamed("sequence", row.name)
-        yield from capture.sequence_grants(scope, row)
     for default in capture.defaults(scope):
         if default.reaches_out and not isinstance(default.part, GeneratedExpression):
             yield default.part
     if depth == 0:
         yield from _stand_ins(scope)
         yield from held_types(scope.connection, scope.relation)
-    yield from capture.relation_grants(scope)
-    yield from capture.column_grants(scope)
     yield from capture.table_parts(scope)
 
 

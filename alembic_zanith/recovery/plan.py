@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from alembic_zanith.artifacts import Artifact
+from alembic_zanith.catalog.grants import Grants
 from alembic_zanith.catalog.parts import Part, StandInType
 from alembic_zanith.errors import NotRestorableError
 from alembic_zanith.identifiers import QualifiedName, literal, quote
@@ -158,11 +159,20 @@ def _refill(
 
 def _table(definition: Definition, place: Place) -> Iterator[Step]:
     for holding, part in definition.parts():
-        if statements := part.restore(holding.parked):
+        statements = part.restore(holding.parked)
+        if statements and not isinstance(part, Grants):
             yield Step(tuple(statements), holding.parked, part)
     for holding in definition.holdings:
-        target = place.relation if holding is definition.root else holding.name
+        target = _target(holding, definition, place)
         yield Step(tuple(_return(holding, target)), target)
+    for holding, part in definition.parts():
+        if isinstance(part, Grants):
+            target = _target(holding, definition, place)
+            yield Step(tuple(part.restore(target)), target, part)
+
+
+def _target(holding: Holding, definition: Definition, place: Place) -> QualifiedName:
+    return place.relation if holding is definition.root else holding.name
 
 
 def _return(holding: Holding, target: QualifiedName) -> Iterator[str]:

@@ -43,13 +43,19 @@ def archived_sequence_parts(
         parked = archived_name(row.name, f"{archive.name[-8:]}_{next(numbers)}")
         if row.is_identity:
             yield from _identity(scope, row, parked)
-            yield from capture.sequence_grants(scope, row)
-            continue
-        yield OwnedSequence(
-            row.name, scope.relation.name.schema, column.name, parked, str(archive), archive.schema
-        )
-        if depth == 0 and row.feeds_column and column.not_null:
-            yield SequenceFill(column.name, column.type, row.name)
+        else:
+            yield OwnedSequence(
+                row.name,
+                scope.relation.name.schema,
+                column.name,
+                parked,
+                str(archive),
+                archive.schema,
+                row.owner,
+            )
+            if depth == 0 and row.feeds_column and column.not_null:
+                yield SequenceFill(column.name, column.type, row.name)
+        yield from capture.sequence_grants(scope, row)
 
 
 def _identity(scope: Scope, row: Any, source: str) -> Iterator[Part]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection as SQLAlchemyConnection
 from alembic_zanith import recovery
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.identifiers import QualifiedName, quote, split_target
+from alembic_zanith.recovery.report import RestoreReport
 from tests.support.database import Database
 from tests.support.visible import visible_content, visible_objects
 
@@ -57,6 +58,13 @@ class Dropped:
             return table(connection, self.table, schema=self.schema, **options)
         column: Callable[..., Artifact] = getattr(recovery, f"{strategy}_column")
         return column(connection, self.table, self.column, schema=self.schema, **options)
+
+
+    def restore(self, connection: SQLAlchemyConnection, **options: Any) -> RestoreReport:
+        """Bring it back."""
+        parts = [self.schema or "public", self.table, *([self.column] if self.column else [])]
+        restore = recovery.restore_column if self.column else recovery.restore_table
+        return restore(connection, ".".join(map(quote, parts)), **options)
 
 
 @dataclass(frozen=True)
