@@ -21,7 +21,6 @@ from .definition import Definition
 from .plan import Place, Step
 from .report import InvalidForeignKey
 
-
 _MISSING = ("42704", "42P01")
 
 
