@@ -18,6 +18,7 @@ def journey(project: Project) -> Journey:
     return journey
 
 
+@pytest.mark.majors
 def test_after_a_purge_the_structure_comes_back_empty_with_a_warning(journey: Journey) -> None:
     database = journey.project.database
     structure = database.dump("--schema-only")

@@ -88,6 +88,9 @@ def create_empty_table(
         later[:0] = [item for item in create.columns if not _belongs_to_create(item)]
         create.columns = [item for item in create.columns if _belongs_to_create(item)]
     table = create.to_table(operations.migration_context)
+    parts: list[sa.Constraint | sa.Index] = [*table.constraints, *table.indexes]
+    for part in parts:
+        _leave_out_default_nulls(part)
     # Unlike op.create_table this leaves alone an enum type that the drop had left behind.
     table.create(connection, checkfirst=True)
     direct = Operations(operations.migration_context)
@@ -125,6 +128,8 @@ class _Elements:
         return left_out
 
     def _add(self, element: SchemaItem) -> None:
+        if isinstance(element, sa.Constraint | sa.Index):
+            _leave_out_default_nulls(element)
         if isinstance(element, sa.Index) and element.table is not None:
             self.operations.invoke(CreateIndexOp.from_index(element))
             return
@@ -148,6 +153,17 @@ class _Elements:
                 raise
             name = getattr(element, "name", None) or type(element).__name__
             left_out.append(f"{name} was left out: {server_message(error)}.")
+
+
+def _leave_out_default_nulls(element: sa.Constraint | sa.Index) -> None:
+    """Say nothing where SQLAlchemy would write NULLS DISTINCT.
+
+    It is the default, which reflection finds everywhere, but the words are known from PostgreSQL
+    15 on only: https://www.postgresql.org/docs/15/release-15.html
+    """
+    options = element.dialect_options["postgresql"]
+    if options.get("nulls_not_distinct") is False:
+        options["nulls_not_distinct"] = None
 
 
 def _belongs_to_create(item: SchemaItem) -> bool:

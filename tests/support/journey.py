@@ -24,6 +24,7 @@ class Audit(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id))
     action: Mapped[str] = mapped_column(index=True)
+    __table_args__ = (sa.UniqueConstraint("user_id", "action"),)
 """
 
 ROWS = """
