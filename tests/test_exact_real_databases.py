@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from alembic_zanith.errors import NoKeyError
 from devtools.postgres import LocalPostgres
 from tests.support.database import Database
 from tests.support.exact.cycles import Cycle
@@ -85,7 +84,7 @@ def test_all_tables_come_back_after_all_were_parked(cycle: Cycle, strategy: str)
 
 def all_come_back_or_are_refused(cycle: Cycle, targets: list[Target], strategy: str) -> None:
     """Try every target."""
-    came_back = [comes_back_or_is_refused(cycle, target, strategy) for target in targets]
+    came_back = [cycle.comes_back_or_is_refused(target, strategy) for target in targets]
     assert any(came_back)
 
 
@@ -93,29 +92,3 @@ def next_droppable_table(cycle: Cycle) -> Target | None:
     """Return a table that PostgreSQL would drop now; parking one may free others."""
     found = (target for target in tables(cycle.database) if cycle.refusal(target) is None)
     return next(found, None)
-
-
-def comes_back_or_is_refused(cycle: Cycle, target: Target, strategy: str) -> bool:
-    """Go once round with a target, or see it refused exactly where PostgreSQL refuses."""
-    refused = cycle.refusal(target)
-    if refused is not None:
-        cycle.is_refused_like_the_real_drop(target, strategy, refused)
-    elif strategy == "archive" and target.column is not None and not has_key(cycle, target):
-        with pytest.raises(NoKeyError, match=r"op\.soft_drop_column"):
-            cycle.park(target, strategy)
-    else:
-        cycle.park_and_bring_back(target, strategy)
-        return True
-    return False
-
-
-def has_key(cycle: Cycle, target: Target) -> bool:
-    """Whether the table has a primary key that the column is not part of."""
-    return bool(
-        cycle.database.scalar(
-            f"SELECT count(*) FROM pg_index i WHERE i.indrelid = '{target.relation}'::regclass"
-            " AND i.indisprimary AND NOT EXISTS (SELECT FROM pg_attribute a"
-            f" WHERE a.attrelid = i.indrelid AND a.attname = '{target.column}'"
-            " AND a.attnum = ANY (i.indkey))"
-        )
-    )

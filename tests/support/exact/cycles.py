@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from alembic_zanith import recovery
 from alembic_zanith.artifacts import Artifact
-from alembic_zanith.errors import DependentObjectsError, NotDroppableError
+from alembic_zanith.errors import DependentObjectsError, NoKeyError, NotDroppableError
 from tests.support.database import Database
 from tests.support.exact.dumps import without_column_order
-from tests.support.exact.targets import Refusal, Target, refusal
+from tests.support.exact.targets import Refusal, Target, has_key, is_declared_below, refusal
 
 Park = Callable[..., Artifact]
 
@@ -76,6 +76,29 @@ class Cycle:
     def park_and_bring_back(self, target: Target, strategy: str) -> None:
         """Go once round."""
         self.bring_back(self.park(target, strategy), target)
+
+    def comes_back_or_is_refused(self, target: Target, strategy: str) -> bool:
+        """Go once round, or see parking refused exactly where it has to be.
+
+        That is where PostgreSQL refuses the real drop, where an archive would have no key, and
+        where a child declares the column itself. Return whether it went round.
+        """
+        with self._engine.begin() as connection:
+            real = refusal(connection, target)
+            keyless = target.column is not None and not has_key(connection, target)
+            declared_below = target.column is not None and is_declared_below(connection, target)
+        if real is not None:
+            self.is_refused_like_the_real_drop(target, strategy, real)
+        elif declared_below:
+            with pytest.raises(NotDroppableError, match="declares the column itself"):
+                self.park(target, strategy)
+        elif strategy == "archive" and keyless:
+            with pytest.raises(NoKeyError, match=r"op\.soft_drop_column"):
+                self.park(target, strategy)
+        else:
+            self.park_and_bring_back(target, strategy)
+            return True
+        return False
 
     def is_refused_like_the_real_drop(self, target: Target, strategy: str, real: Refusal) -> None:
         """Assert that parking is refused for the reason that PostgreSQL gives."""

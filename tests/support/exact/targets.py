@@ -62,15 +62,16 @@ class Refusal:
         return self.sqlstate == _DEPENDENT_OBJECTS_STILL_EXIST
 
 
-def tables(database: Database) -> list[Target]:
-    """Return every table of the database that is not our own."""
-    return [Target(*row[:2]) for row in database.rows(_TARGETS.format(of_column="false"))]
+def tables(database: Database, schema: str | None = None) -> list[Target]:
+    """Return every table of the database, or of one schema, that is not our own."""
+    found = database.rows(_TARGETS.format(of_column="false"))
+    return [Target(*row[:2]) for row in found if schema in (None, row[0])]
 
 
-def columns(database: Database) -> list[Target]:
+def columns(database: Database, schema: str | None = None) -> list[Target]:
     """Return every column of those tables."""
     found = database.rows(_TARGETS.format(of_column=_EACH_COLUMN))
-    return [Target(*row) for row in found if row[2] is not None]
+    return [Target(*row) for row in found if row[2] is not None and schema in (None, row[0])]
 
 
 def refusal(connection: sa.Connection, target: Target) -> Refusal | None:
@@ -86,3 +87,43 @@ def refusal(connection: sa.Connection, target: Target) -> Refusal | None:
     finally:
         attempt.rollback()
     return None
+
+
+_HAS_KEY = """
+SELECT EXISTS (
+  SELECT FROM pg_index i
+   WHERE i.indrelid = to_regclass('{relation}') AND i.indisunique AND i.indisvalid
+     AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+     AND NOT EXISTS (
+         SELECT FROM generate_series(0, i.indnkeyatts - 1) k
+           JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k]
+          WHERE NOT a.attnotnull OR a.attname = '{column}'
+             OR EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = i.indrelid
+                         AND c.contype = 'n' AND c.conkey = ARRAY[a.attnum]
+                         AND NOT c.convalidated)))
+"""
+
+_IS_DECLARED_BELOW = """
+WITH RECURSIVE below (oid) AS (
+     SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = to_regclass('{relation}')
+      UNION
+     SELECT i.inhrelid FROM below JOIN pg_inherits i ON i.inhparent = below.oid)
+SELECT EXISTS (SELECT FROM below JOIN pg_attribute a ON a.attrelid = below.oid
+                WHERE a.attname = '{column}' AND (a.attislocal OR a.attinhcount > 1))
+"""
+
+
+def has_key(connection: sa.Connection, target: Target) -> bool:
+    """Whether the column's table has a key that the column is not part of."""
+    return _ask(connection, _HAS_KEY, target)
+
+
+def is_declared_below(connection: sa.Connection, target: Target) -> bool:
+    """Whether a child of the table declares the column by itself, or has it from another parent."""
+    return _ask(connection, _IS_DECLARED_BELOW, target)
+
+
+def _ask(connection: sa.Connection, question: str, target: Target) -> bool:
+    column = str(target.column).replace("'", "''")
+    query = question.format(relation=target.relation, column=column)
+    return bool(connection.exec_driver_sql(query).scalar())

@@ -1,0 +1,40 @@
+GRANT SELECT, INSERT ON {t} TO {reader};
+GRANT ALL ON {t} TO {writer} WITH GRANT OPTION;
+
+GRANT SELECT ({any}), UPDATE ({any}, {id}) ON {t} TO {reader};
+GRANT INSERT ({any}) ON {t} TO PUBLIC;
+
+GRANT REFERENCES ({any}) ON {t} TO {reader} WITH GRANT OPTION;
+GRANT SELECT ({any}) ON {t} TO {reader};
+
+GRANT SELECT ON {t} TO {reader} WITH GRANT OPTION;
+SET ROLE {reader};
+GRANT SELECT ON {t} TO {writer};
+RESET ROLE;
+
+GRANT SELECT ({any}) ON {t} TO {reader} WITH GRANT OPTION;
+SET ROLE {reader};
+GRANT SELECT ({any}) ON {t} TO {writer};
+RESET ROLE;
+
+ALTER TABLE {t} OWNER TO {owner};
+GRANT SELECT ON {t} TO {reader};
+
+REVOKE ALL ON {t} FROM CURRENT_USER;
+
+ALTER TABLE {t} OWNER TO {owner};
+REVOKE INSERT, DELETE ON {t} FROM {owner};
+
+CREATE POLICY {n} ON {t} USING ({id} > 3);
+
+CREATE POLICY {n} ON {t} AS RESTRICTIVE FOR UPDATE TO {reader}, {writer} USING ({int} > 3) WITH CHECK ({int} > 4);
+COMMENT ON POLICY {n} ON {t} IS 'strict';
+
+CREATE POLICY {n} ON {t} FOR INSERT TO {reader} WITH CHECK ({any} IS NOT NULL AND kit.twice({id}) > 0);
+
+CREATE POLICY {n} ON {t} FOR SELECT USING (EXISTS (SELECT FROM kit.log l WHERE l.id = {t}.{id}));
+
+ALTER TABLE {t} ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE {t} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY {n} ON {t} FOR ALL TO {owner} USING (true);

@@ -1,0 +1,25 @@
+ALTER TABLE {t} ADD UNIQUE ({int}, {id});
+
+ALTER TABLE {t} ADD CONSTRAINT {n} UNIQUE ({text}) INCLUDE ({any}) WITH (fillfactor = 50);
+
+ALTER TABLE {t} ADD CONSTRAINT {n} UNIQUE ({int}) DEFERRABLE;
+COMMENT ON INDEX {n} IS 'deferred';
+
+ALTER TABLE {t} ADD CONSTRAINT {n} UNIQUE ({id}, {moment});
+COMMENT ON CONSTRAINT {n} ON {t} IS 'it''s';
+
+ALTER TABLE {t} ADD CONSTRAINT {n} UNIQUE ({text}) USING INDEX TABLESPACE {space};
+
+-- since 15
+ALTER TABLE {t} ADD UNIQUE NULLS NOT DISTINCT ({int}, {id});
+
+-- since 18
+ALTER TABLE {t} ADD UNIQUE ({id}, {range} WITHOUT OVERLAPS);
+
+ALTER TABLE {t} ADD EXCLUDE USING gist ({range} WITH &&);
+
+ALTER TABLE {t} ADD EXCLUDE USING gist ({id} WITH =, {range} WITH &&) WHERE ({id} > 1);
+
+ALTER TABLE {t} ADD CONSTRAINT {n} EXCLUDE ({int} WITH =, {id} WITH =) INITIALLY DEFERRED;
+
+ALTER TABLE {t} ADD CONSTRAINT {n} EXCLUDE USING gist (({int} + {id}) WITH =);
