@@ -7,13 +7,27 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    MetaData,
+    Select,
+    Table,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.schema import CreateColumn
 
-from .errors import AmbiguousTargetError, UnknownObjectError, did_you_mean
+from .errors import AmbiguousTargetError, UnknownObjectError, ZanithError, did_you_mean
 from .identifiers import QualifiedName, display_name, split_target
 from .models import ArtifactKind, ArtifactStatus, Base, MigrationArtifact
-from .sql import run, scalar
+from .sql import moment, run, scalar
 from .workspace import Workspace
 
 _LOCK_KEY = 0x7A616E697468
@@ -50,6 +64,12 @@ class Artifact:
     @property
     def is_column(self) -> bool:
         return self.source_column is not None
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether anything is parked still: after a restore only the archive of a column is."""
+        is_restored = self.status is ArtifactStatus.RESTORED
+        return not is_restored or self.kind is ArtifactKind.ARCHIVE_COLUMN
 
     @property
     def source_name(self) -> QualifiedName:
@@ -95,7 +115,7 @@ class ArtifactStore:
     def schema(self) -> str:
         """The schema that holds the bookkeeping tables."""
         if self._schema is None:
-            self._schema = str(scalar(self.connection, "SELECT current_schema()::text"))
+            self._schema = self.current_schema
         return self._schema
 
     @property
@@ -119,9 +139,15 @@ class ArtifactStore:
         missing = self._missing()
         absent = [table for table, columns in missing if columns is None]
         if absent:
-            options = {"schema_translate_map": {None: self.schema}}
-            Base.metadata.create_all(
-                self.connection.execution_options(**options), tables=absent, checkfirst=False
+            # Tables of their own for this schema: a schema_translate_map set on the connection
+            # would stay there, and send the project's own next statements to this schema.
+            here = MetaData()
+            placed = {
+                table.name: table.to_metadata(here, schema=self.schema)
+                for table in Base.metadata.sorted_tables
+            }
+            here.create_all(
+                self.connection, tables=[placed[table.name] for table in absent], checkfirst=False
             )
         for table, columns in missing:
             for name in columns or ():
@@ -167,7 +193,7 @@ class ArtifactStore:
         """Return the artifacts, newest first; none when nothing was ever parked."""
         if not self.exists():
             return []
-        query = select(_ROWS).order_by(_ROWS.c.created_at.desc(), _ROWS.c.id)
+        query = _select().order_by(_ROWS.c.created_at.desc(), _ROWS.c.id)
         if statuses is not None:
             query = query.where(_ROWS.c.status.in_([status.value for status in statuses]))
         result = self.connection.execute(query, execution_options=self._options)
@@ -175,13 +201,13 @@ class ArtifactStore:
 
     def get(self, artifact_id: str) -> Artifact | None:
         """Return the artifact with exactly this id."""
-        query = select(_ROWS).where(_ROWS.c.id == artifact_id)
+        query = _select().where(_ROWS.c.id == artifact_id)
         row = self.connection.execute(query, execution_options=self._options).first()
         return None if row is None else _artifact(row._mapping)
 
     def lock(self, artifact_id: str) -> Artifact | None:
         """Return the artifact with its row locked, so that two restores cannot run at once."""
-        query = select(_ROWS).where(_ROWS.c.id == artifact_id).with_for_update()
+        query = _select().where(_ROWS.c.id == artifact_id).with_for_update()
         row = self.connection.execute(query, execution_options=self._options).first()
         return None if row is None else _artifact(row._mapping)
 
@@ -257,7 +283,14 @@ class ArtifactStore:
 
     @property
     def current_schema(self) -> str:
-        return str(scalar(self.connection, "SELECT current_schema()::text"))
+        """The schema that a name without one is looked for in first."""
+        schema = scalar(self.connection, "SELECT current_schema()::text")
+        if schema is None:
+            raise ZanithError(
+                "No schema on the search_path of this connection exists, so there is none to keep "
+                "artifacts in. Mend search_path, or set version_table_schema in env.py."
+            )
+        return str(schema)
 
 
 def matching(artifacts: Collection[Artifact], target: str) -> list[Artifact]:
@@ -288,8 +321,23 @@ def _full(artifact: Artifact) -> str:
     return ".".join(display_name(name) for name in _names(artifact))
 
 
+def _select() -> Select[Any]:
+    """Select all columns, moments as microseconds: drivers read other forms of them, or fail,
+    depending on the DateStyle of the session."""
+    return select(
+        *(
+            cast(func.extract("epoch", column) * 1_000_000, BigInteger).label(column.name)
+            if isinstance(column.type, DateTime)
+            else column
+            for column in _ROWS.c
+        )
+    )
+
+
 def _artifact(row: Any) -> Artifact:
     values = {field.name: row[field.name] for field in fields(Artifact)}
+    for name in ("created_at", "expires_at", "restored_at"):
+        values[name] = None if values[name] is None else moment(values[name])
     values["kind"] = ArtifactKind(values["kind"])
     values["status"] = ArtifactStatus(values["status"])
     return Artifact(**values)

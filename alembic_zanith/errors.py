@@ -33,6 +33,10 @@ class TransactionRequiredError(ZanithError):
     """The operation was called where PostgreSQL commits each statement by itself."""
 
 
+class IsolationLevelError(ZanithError):
+    """The transaction sees the database as it was before the table was locked."""
+
+
 class UnknownObjectError(ZanithError):
     """No table, column or artifact has the given name."""
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from .identifiers import QualifiedName, quote
+from .identifiers import QualifiedName, literal, quote
 from .sql import one, run
 
 _PINNED = {
@@ -44,14 +45,20 @@ https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-ROW-SECUR
 def pinned_settings(connection: Connection) -> Iterator[None]:
     """Run a block under fixed session settings, then put the caller's back.
 
-    The settings are local to the transaction; if it fails, PostgreSQL itself restores them.
+    The settings are local to the transaction; if that fails, PostgreSQL itself restores them.
 
     >>> with pinned_settings(connection):                        # doctest: +SKIP
     ...     checksum(connection, rows)
     """
     before = settings_now(connection, _PINNED)
     _apply(connection, _PINNED)
-    yield
+    try:
+        yield
+    except DBAPIError:
+        raise  # the transaction takes no further statement
+    except BaseException:
+        _apply(connection, before)
+        raise
     _apply(connection, before)
 
 
@@ -91,8 +98,9 @@ def _apply(connection: Connection, values: Mapping[str, str]) -> None:
 
 def pinned_sql() -> list[str]:
     """Return the statements that pin what recovery SQL depends on, for a script of its own."""
-    names = ("search_path", "row_security", "client_min_messages")
-    return [f"SET LOCAL {name} = {_PINNED[name]}" for name in names]
+    return [
+        f"SET LOCAL {quote(name)} = {literal(value)}" for name, value in sorted(_PINNED.items())
+    ]
 
 
 CHECKSUM_ALGORITHM = "md5-sum128"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -38,3 +39,15 @@ def one(connection: Connection, statement: str) -> tuple[Any, ...]:
     """Execute one statement as `run` does, and return its only row."""
     row: Sequence[Any] = run(connection, statement).one()
     return tuple(row)
+
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def moment(microseconds: int) -> dt.datetime:
+    """Return the moment that is so many microseconds after the beginning of 1970, in UTC.
+
+    >>> moment(86_400_000_000).isoformat()
+    '1970-01-02T00:00:00+00:00'
+    """
+    return _EPOCH + dt.timedelta(microseconds=microseconds)

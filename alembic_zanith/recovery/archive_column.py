@@ -47,6 +47,7 @@ from .archive_schema import close_to_others, ensure_archive_schema
 from .definition import ArchiveKey, Definition, Holding
 from .park_column import begin, rename, storage_clauses
 from .record import Proof, Ticket, record
+from .row_security import require_all_rows
 from .sequence_parts import archived_sequence_parts
 from .session import atomic
 
@@ -78,6 +79,7 @@ def archive_column(
     """
     store = ArtifactStore(connection, workspace)
     relation, original = begin(connection, table, column, schema)
+    require_all_rows(connection, relation, f"archive_column({table!r}, {column!r})")
     key = _key(connection, relation, original)
     ticket = Ticket.draw(store, retention_days)
     working_name = parked_name(column, ticket.id)

@@ -32,13 +32,14 @@ from alembic_zanith.workspace import Workspace
 from .definition import Definition, Holding, park_order
 from .record import Proof, Ticket, record
 from .sequence_parts import soft_sequence_parts
-from .session import lock_table, require_transaction
+from .session import atomic, lock_table
 from .structure import column_structure
 
 CAN_REPLACE_EXPRESSION = 170000
 NAMED_NOT_NULL = 180000
 
 
+@atomic
 def soft_drop_column(
     connection: Connection,
     table: str,
@@ -63,7 +64,7 @@ def soft_drop_column(
     'public.users._zanith_dropped_legacy_uuid_a4c09f1e'
     """
     store = ArtifactStore(connection, workspace)
-    relation, original = begin(store, "soft_drop_column", table, column, schema)
+    relation, original = begin(connection, table, column, schema)
     ticket = Ticket.draw(store, retention_days)
     working_name = parked_name(column, ticket.id)
     rename(connection, relation, column, working_name)
@@ -93,11 +94,9 @@ def soft_drop_column(
 
 
 def begin(
-    store: ArtifactStore, what: str, table: str, column: str, schema: str | None
+    connection: Connection, table: str, column: str, schema: str | None
 ) -> tuple[Relation, Column]:
     """Lock the table and make sure that the column could be dropped for real."""
-    connection = store.connection
-    require_transaction(connection, f"{what}({table!r}, {column!r})")
     relation = get_relation(connection, table, schema)
     refuse_own(relation.name.name, column)
     lock_table(connection, relation)

@@ -55,6 +55,7 @@ from .archive_schema import ensure_archive_schema
 from .definition import Definition, Holding, park_order
 from .park_column import refuse_own, storage_clauses
 from .record import Proof, Ticket, record
+from .row_security import require_all_rows
 from .session import atomic, lock_table
 from .structure import table_structure
 
@@ -120,6 +121,7 @@ def _park(
     ticket = Ticket.draw(store, retention_days)
     archive = store.workspace.archive_schema if kind is ArtifactKind.ARCHIVE_TABLE else None
     if archive is not None:
+        require_all_rows(connection, relation, f"archive_table({table!r})")
         ensure_archive_schema(connection, archive)
     with pinned_settings(connection):
         holdings = _move_away(connection, relation, ticket.id, archive)

@@ -15,6 +15,7 @@ from alembic_zanith.models import ArtifactKind
 from alembic_zanith.sql import one
 from alembic_zanith.workspace import Workspace
 
+from .carriers import left_behind
 from .definition import Definition
 from .fill import fill_step
 from .keys import count_unmatched, require_key
@@ -24,12 +25,14 @@ from .names import with_free_names
 from .pick import COLUMN_KINDS, TABLE_KINDS, pick
 from .plan import Place, Step, restore_steps
 from .report import RestoreReport
+from .row_security import require_all_rows
 from .run_steps import Outcome, invalid_foreign_keys, run_steps
-from .session import lock_table, require_transaction
+from .session import atomic, lock_table
 from .taken import refuse_taken_column, refuse_taken_table
 from .verify_parked import verify
 
 
+@atomic
 def restore_column(
     connection: Connection,
     target: str,
@@ -56,8 +59,6 @@ def restore_column(
     'users.legacy_uuid'
     """
     store = ArtifactStore(connection, workspace)
-    if not dry_run:
-        require_transaction(connection, f"restoring {target}")
     found = pick(store, target, artifact, COLUMN_KINDS)
     if isinstance(found, RestoreReport):
         return found
@@ -77,13 +78,18 @@ def restore_column(
     missing = 0
     orphaned = 0
     if found.kind is ArtifactKind.ARCHIVE_COLUMN and definition.generated_expression is None:
+        require_all_rows(connection, relation, f"restoring {found.source}")
         with pinned_settings(connection):
             missing, orphaned = count_unmatched(connection, found, definition, relation)
     elif fill is None and _has_sequence(definition):
+        require_all_rows(connection, relation, f"restoring {found.source}")
         missing = _count_nulls(connection, relation, str(found.parked_column))
     default = definition.constant_default if missing else None
     place = Place(relation.name, name, fill if fill is not None and missing else default)
     restored_as = f"{relation.name.display}.{display_name(name)}"
+    warnings = []
+    if found.kind is ArtifactKind.SOFT_DROP_COLUMN:
+        warnings = left_behind(connection, found, relation.oid)
     report = RestoreReport(
         artifact=found,
         restored_as=restored_as.removeprefix("public."),
@@ -91,6 +97,7 @@ def restore_column(
         row_count=found.row_count,
         rows_without_value=missing,
         orphaned_rows=orphaned,
+        warnings=tuple(warnings),
     )
     before: list[Step] = []
     if fill is not None and found.kind is ArtifactKind.SOFT_DROP_COLUMN:
@@ -98,6 +105,7 @@ def restore_column(
     return _restore(store, report, definition, place, before, relax=relax, force=force)
 
 
+@atomic
 def restore_table(
     connection: Connection,
     target: str,
@@ -116,8 +124,6 @@ def restore_table(
     >>> restore_table(connection, "sessions", as_name="sessions_old")  # doctest: +SKIP
     """
     store = ArtifactStore(connection, workspace)
-    if not dry_run:
-        require_transaction(connection, f"restoring {target}")
     found = pick(store, target, artifact, TABLE_KINDS)
     if isinstance(found, RestoreReport):
         return found
@@ -166,7 +172,7 @@ def _restore(
         left_out=tuple(outcome.left_out),
         not_valid=not_valid,
         renamed=renamed,
-        warnings=(*warnings, *_notes(report, definition, place)),
+        warnings=(*report.warnings, *warnings, *_notes(report, definition, place)),
     )
     if not report.dry_run:
         assert store.table == bookkeeping

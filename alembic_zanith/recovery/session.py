@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.catalog.relation import Relation
-from alembic_zanith.errors import TransactionRequiredError, UnsupportedDatabaseError, ZanithError
+from alembic_zanith.errors import (
+    IsolationLevelError,
+    TransactionRequiredError,
+    UnsupportedDatabaseError,
+    ZanithError,
+)
 from alembic_zanith.failures import sqlstate
-from alembic_zanith.sql import run, scalar
+from alembic_zanith.sql import moment, run, scalar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _NO_TRANSACTION = "25P01"
 
@@ -44,6 +56,45 @@ def require_transaction(connection: Connection, what: str) -> None:
     run(connection, "RELEASE SAVEPOINT _zanith_probe")
 
 
+@contextmanager
+def all_or_nothing(connection: Connection, what: str) -> Iterator[None]:
+    """Run a block that changes the database; if it fails, undo all that it did, settings included.
+
+    So a caller who catches the error and commits keeps nothing half done.
+
+    Raises `TransactionRequiredError` outside a transaction, and `IsolationLevelError` at REPEATABLE
+    READ and SERIALIZABLE: there the block would read rows and catalogs as they were before its
+    locks were granted, and what others committed in between would be lost with the DROP.
+    https://www.postgresql.org/docs/current/transaction-iso.html#XACT-REPEATABLE-READ
+    """
+    require_transaction(connection, what)
+    level = scalar(connection, "SELECT pg_catalog.current_setting('transaction_isolation')")
+    if level not in ("read committed", "read uncommitted"):
+        raise IsolationLevelError(
+            f"{what} cannot run at {str(level).upper()}: it would not see rows that others commit "
+            "before it has its lock, and those would be lost. Nothing has changed. Run migrations "
+            'at READ COMMITTED: isolation_level="READ COMMITTED" where env.py makes the engine.'
+        )
+    with connection.begin_nested():
+        yield
+
+
+def atomic(
+    function: Callable[Concatenate[Connection, P], R],
+) -> Callable[Concatenate[Connection, P], R]:
+    """Make a function that changes the database run under `all_or_nothing`, but for a dry run."""
+
+    @functools.wraps(function)
+    def whole(connection: Connection, /, *args: P.args, **options: P.kwargs) -> R:
+        if options.get("dry_run"):
+            return function(connection, *args, **options)
+        what = f"{function.__name__}({', '.join(map(repr, args))})"
+        with all_or_nothing(connection, what):
+            return function(connection, *args, **options)
+
+    return whole
+
+
 def lock_table(connection: Connection, relation: Relation) -> None:
     """Lock a table, its partitions and children against everybody, before anything is read."""
     run(connection, f"LOCK TABLE {relation.name} IN ACCESS EXCLUSIVE MODE")
@@ -51,9 +102,8 @@ def lock_table(connection: Connection, relation: Relation) -> None:
 
 def now(connection: Connection) -> dt.datetime:
     """Return the server's clock, which moves inside a transaction, unlike `now()`."""
-    moment = scalar(connection, "SELECT pg_catalog.clock_timestamp()")
-    assert isinstance(moment, dt.datetime)
-    return moment
+    clock = "extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000"
+    return moment(int(scalar(connection, f"SELECT CAST({clock} AS bigint)")))
 
 
 def expiry(created_at: dt.datetime, retention_days: int | None) -> dt.datetime | None:
