@@ -22,6 +22,7 @@ from .copying import CSV, VERBATIM, copy_out
 from .listing import find_artifact
 from .locate import locate_parked, require_parked
 from .report import ExportReport
+from .row_security import require_all_rows
 from .session import require_transaction
 from .sinks import JsonArraySink, Sink
 
@@ -63,7 +64,9 @@ def export_artifact(
     require_transaction(connection, "export_artifact")
     artifact = find_artifact(connection, target, workspace=workspace)
     chosen = ExportFormat(format)
-    select = _select(connection, artifact, _holder(connection, artifact))
+    holder = _holder(connection, artifact)
+    require_all_rows(connection, holder, f"exporting {artifact.source}")
+    select = _select(connection, artifact, holder)
     sink = (JsonArraySink if chosen is ExportFormat.JSON else Sink)(output, on_progress)
     with pinned_settings(connection):
         count = _stream(connection, chosen, select, sink)

@@ -68,9 +68,13 @@ class Database:
         return create_async_engine(self.url("asyncpg"), poolclass=sa.NullPool, **options)
 
     @contextmanager
-    def begin(self, driver: str | None = None) -> Iterator[sa.Connection]:
-        """Give a SQLAlchemy connection in a transaction, committed at the end."""
+    def begin(self, driver: str | None = None, role: str | None = None) -> Iterator[sa.Connection]:
+        """Give a SQLAlchemy connection in a transaction, as a role, committed at the end."""
         with self.engine(driver).begin() as connection:
+            if role is not None:
+                connection.execute(
+                    sa.text("SELECT set_config('role', :role, true)"), {"role": role}
+                )
             yield connection
 
     def do(
