@@ -15,6 +15,9 @@ from pytest_alembic import Config, runner
 from pytest_alembic import tests as standard_tests
 from pytest_alembic.plugin.error import AlembicTestFailure
 from pytest_alembic.runner import MigrationContext
+from pytest_alembic.tests.experimental.downgrade_leaves_no_trace import (
+    test_downgrade_leaves_no_trace as leaves_no_trace,
+)
 
 from sample_project.demo import __main__ as demo
 from sample_project.demo.evidence import collect, comparison
@@ -237,6 +240,18 @@ def test_it_passes_the_standard_tests_of_pytest_alembic(
     options = Config.from_raw_config({"file": str(shop.root / "alembic.ini")})
     with contained(shop.root), runner(options, shop.database.engine()) as alembic_runner:
         test(alembic_runner)
+
+
+def test_a_downgrade_leaves_no_trace_that_pytest_alembic_sees(shop: Project) -> None:
+    """Its strictest test, which goes up and down inside savepoints of a connection it shares."""
+    shop.edit_env(
+        r"^    with connectable\.connect\(\) as connection:$",
+        "    connectable = config.attributes.get('connection') or connectable\n"
+        r"\g<0>",
+    )
+    options = Config.from_raw_config({"file": str(shop.root / "alembic.ini")})
+    with contained(shop.root), runner(options, shop.database.engine()) as alembic_runner:
+        leaves_no_trace(alembic_runner)
 
 
 def test_pytest_alembic_sees_when_the_models_have_moved_on(shop: Project) -> None:
