@@ -7,7 +7,9 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.constraints import Constraint, ForeignKey, Index, NamedNotNull
-from alembic_zanith.catalog.parts import NotNull, Part, StandInType
+from alembic_zanith.catalog.parts import NotNull, Part, Renamed, StandInType
+from alembic_zanith.catalog.table_parts import Policy
+from alembic_zanith.catalog.user_types import HeldType
 from alembic_zanith.errors import ConstraintConflictError
 from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import QualifiedName, quote
@@ -18,6 +20,7 @@ from .definition import Definition
 SAMPLE = 5
 _PATIENCE_MS = 30_000
 _NOT_NULL_VIOLATION = "23502"
+_UNDEFINED_TABLE = "42P01"
 
 _ENVIRONMENT_STATES = ("08", "57", "53", "40", "55P03", "42501", "25P03")
 """Errors that say nothing about the part: lost connection, cancelled, out of resources,
@@ -57,13 +60,33 @@ def conflict(
         lines.append(
             "--fill EXPRESSION (in a revision: fill=) gives a value to the rows that have none."
         )
-    lines.append(
-        "--relax (in a revision: relax=True) brings it back without that constraint. Nothing has "
-        "changed."
-    )
+    if isinstance(part, ForeignKey) and state == _UNDEFINED_TABLE:
+        parent = part.parent.replace('"', "")
+        lines.append(
+            f"If {parent} is parked itself, restore it first: `alembic zanith-recover "
+            f"restore-table {parent}`."
+        )
+    if can_be_left_out(part):
+        lines.append(
+            "--relax (in a revision: relax=True) brings it back without that constraint. Nothing "
+            "has changed."
+        )
+    else:
+        lines.append("Nothing has changed. It cannot be left out; mend what is named above first.")
     message = without_working_name(artifact, "\n".join(lines))
     name = str(getattr(part, "name", part.kind))
     return ConstraintConflictError(message, name, counted[0] if counted else None)
+
+
+def can_be_left_out(part: Part) -> bool:
+    """Whether `relax` may come back without a part.
+
+    Never without a restrictive policy, which would show rows to those it hides them from, nor
+    with a column that keeps a parked type, nor with an object that keeps a parked name.
+    """
+    if isinstance(part, Policy):
+        return part.permissive
+    return not isinstance(part, Renamed | HeldType)
 
 
 def without_working_name(artifact: Artifact, text: str) -> str:
@@ -150,7 +173,10 @@ def orphans(part: ForeignKey, relation: QualifiedName) -> str:
         f"p.{quote(there)} = t.{quote(here)}"
         for here, there in zip(part.columns, part.parent_columns, strict=True)
     )
-    present = " AND ".join(f"t.{quote(here)} IS NOT NULL" for here in part.columns)
+    full = " MATCH FULL" in part.definition
+    given = [f"t.{quote(here)} IS NOT NULL" for here in part.columns]
+    # MATCH FULL lets a row off only if all its columns are NULL, any other kind if one is.
+    present = f"({' OR '.join(given)})" if full else " AND ".join(given)
     shown = ", ".join(f"t.{quote(here)}" for here in part.columns)
     return (
         f"SELECT {shown} FROM {relation} AS t WHERE {present}"

@@ -21,7 +21,9 @@ def fill_step(
     relation: Relation,
     fill: str,
 ) -> Step:
-    """Return the step that gives `fill` to the rows without a value, before all others.
+    """Return the step that gives `fill` to the rows without a value.
+
+    It comes after a type of the user's own has its name back, and before all checks.
 
     Raises `ZanithError` for a column that allows NULL.
     """
@@ -38,7 +40,8 @@ def fill_step(
     collation = f" COLLATE {column.collation}" if column.collation else ""
     statement = (
         f"ALTER TABLE {relation.name} ALTER COLUMN {name} TYPE {kind}{collation}"
-        f" USING CASE WHEN {name} IS NOT DISTINCT FROM NULL THEN ({fill}) ELSE {name} END"
+        f" USING CASE WHEN {name} IS NOT DISTINCT FROM NULL"
+        f" THEN CAST(({fill}) AS {kind}) ELSE {name} END"
     )
     return Step((statement,), relation.name, fill=fill)
 

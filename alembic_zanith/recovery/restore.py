@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from alembic_zanith.artifacts import ArtifactStore
 from alembic_zanith.catalog.column_parts import SequenceFill
 from alembic_zanith.catalog.relation import Relation, tree
+from alembic_zanith.catalog.user_types import HeldType
 from alembic_zanith.identifiers import display_name, quote
 from alembic_zanith.integrity import pinned_settings, roomy_memory
 from alembic_zanith.models import ArtifactKind
@@ -22,13 +23,13 @@ from .keys import count_unmatched, require_key
 from .locate import refuse_parked_table, require_parked, require_source
 from .members import as_they_are_now
 from .names import with_free_names
-from .pick import COLUMN_KINDS, TABLE_KINDS, pick
+from .pick import COLUMN_KINDS, TABLE_KINDS, pick, used_before
 from .plan import Place, Step, restore_steps
 from .report import RestoreReport
 from .row_security import require_all_rows
 from .run_steps import Outcome, invalid_foreign_keys, run_steps
 from .session import atomic, lock_table
-from .taken import refuse_taken_column, refuse_taken_table
+from .taken import refuse_taken_column, refuse_taken_table, refuse_unusable_name
 from .verify_parked import verify
 
 
@@ -52,12 +53,15 @@ def restore_column(
     rows that have no value, `relax` leaves out constraints that have become impossible, `force`
     goes on although the data is not what was parked, `dry_run` only tells what would be done.
 
+    Of an archive whose column came back once and was dropped since, the values are used again.
+
     Raises `NothingParkedError`, `NameTakenError`, `IntegrityError`, `ConstraintConflictError`,
-    `DataMissingError`. Then nothing has changed.
+    `DataMissingError`, `AmbiguousTargetError`. Then nothing has changed.
 
     >>> restore_column(connection, "users.legacy_uuid").restored_as    # doctest: +SKIP
     'users.legacy_uuid'
     """
+    refuse_unusable_name(as_name)
     store = ArtifactStore(connection, workspace)
     found = pick(store, target, artifact, COLUMN_KINDS)
     if isinstance(found, RestoreReport):
@@ -87,9 +91,10 @@ def restore_column(
     default = definition.constant_default if missing else None
     place = Place(relation.name, name, fill if fill is not None and missing else default)
     restored_as = f"{relation.name.display}.{display_name(name)}"
-    warnings = []
     if found.kind is ArtifactKind.SOFT_DROP_COLUMN:
         warnings = left_behind(connection, found, relation.oid)
+    else:
+        warnings = used_before(found)
     report = RestoreReport(
         artifact=found,
         restored_as=restored_as.removeprefix("public."),
@@ -99,10 +104,10 @@ def restore_column(
         orphaned_rows=orphaned,
         warnings=tuple(warnings),
     )
-    before: list[Step] = []
+    filled: Step | None = None
     if fill is not None and found.kind is ArtifactKind.SOFT_DROP_COLUMN:
-        before = [fill_step(connection, found, definition, relation, fill)]
-    return _restore(store, report, definition, place, before, relax=relax, force=force)
+        filled = fill_step(connection, found, definition, relation, fill)
+    return _restore(store, report, definition, place, filled, relax=relax, force=force)
 
 
 @atomic
@@ -123,6 +128,7 @@ def restore_table(
 
     >>> restore_table(connection, "sessions", as_name="sessions_old")  # doctest: +SKIP
     """
+    refuse_unusable_name(as_name)
     store = ArtifactStore(connection, workspace)
     found = pick(store, target, artifact, TABLE_KINDS)
     if isinstance(found, RestoreReport):
@@ -139,7 +145,7 @@ def restore_table(
         row_count=found.row_count,
     )
     definition = Definition.from_json(found.definition)
-    return _restore(store, report, definition, place, [], relax=relax, force=force)
+    return _restore(store, report, definition, place, None, relax=relax, force=force)
 
 
 def _restore(
@@ -147,7 +153,7 @@ def _restore(
     report: RestoreReport,
     definition: Definition,
     place: Place,
-    before: list[Step],
+    fill: Step | None,
     *,
     relax: bool,
     force: bool,
@@ -158,7 +164,7 @@ def _restore(
         warnings = verify(connection, artifact, force=force)
         definition, renamed = with_free_names(connection, definition, place, artifact.id)
         adjusted = replace(artifact, definition=definition.to_json())
-        steps = [*before, *restore_steps(adjusted, place)]
+        steps = _with_fill(restore_steps(adjusted, place), fill)
         outcome = Outcome()
         if not report.dry_run:
             with roomy_memory(connection):
@@ -179,6 +185,13 @@ def _restore(
         noted = {key: value for key, value in report.as_dict().items() if key != "statements"}
         store.mark_restored(artifact.id, report.restored_as, noted)
     return report
+
+
+def _with_fill(steps: list[Step], fill: Step | None) -> list[Step]:
+    if fill is None:
+        return steps
+    first = next((i for i, s in enumerate(steps) if not isinstance(s.part, HeldType)), len(steps))
+    return [*steps[:first], fill, *steps[first:]]
 
 
 def _has_sequence(definition: Definition) -> bool:

@@ -16,7 +16,14 @@ from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import QualifiedName
 from alembic_zanith.sql import run, run_all, scalar
 
-from .conflicts import SAMPLE, conflict, is_about_the_part, orphans, without_working_name
+from .conflicts import (
+    SAMPLE,
+    can_be_left_out,
+    conflict,
+    is_about_the_part,
+    orphans,
+    without_working_name,
+)
 from .definition import Definition
 from .plan import Place, Step
 from .report import InvalidForeignKey
@@ -60,7 +67,7 @@ def run_steps(
             if isinstance(step.part, Renamed):
                 can_go_on = force and sqlstate(error) in _MISSING
             else:
-                can_go_on = relax
+                can_go_on = relax and can_be_left_out(step.part)
             if not can_go_on:
                 raise conflict(connection, artifact, step.part, step.relation, error) from error
             outcome.left_out.append(without_working_name(artifact, step.part.label))
