@@ -27,6 +27,7 @@ from sqlalchemy.schema import CreateColumn
 from .errors import AmbiguousTargetError, UnknownObjectError, ZanithError, did_you_mean
 from .identifiers import QualifiedName, display_name, split_target
 from .models import ArtifactKind, ArtifactStatus, Base, MigrationArtifact
+from .privileges import require_create_in_schema
 from .sql import moment, run, scalar
 from .workspace import Workspace
 
@@ -132,6 +133,9 @@ class ArtifactStore:
         Safe when several processes do it at once: the slow path runs under a transaction-level
         advisory lock, because `CREATE TABLE IF NOT EXISTS` alone can still fail with a unique
         violation in the system catalogs when two sessions race.
+
+        Raises `UnknownObjectError` when the schema for them does not exist, and
+        `MissingPrivilegeError` when the role may not create tables in it.
         """
         if not self._missing():
             return
@@ -139,6 +143,7 @@ class ArtifactStore:
         missing = self._missing()
         absent = [table for table, columns in missing if columns is None]
         if absent:
+            require_create_in_schema(self.connection, self.schema, "The tables of alembic-zanith")
             # Tables of their own for this schema: a schema_translate_map set on the connection
             # would stay there, and send the project's own next statements to this schema.
             here = MetaData()

@@ -5,6 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from alembic_zanith.identifiers import QualifiedName, quote
+from alembic_zanith.privileges import (
+    require_create_in_schema,
+    require_create_of_schema,
+    schema_exists,
+)
 from alembic_zanith.sql import rows, run, run_all, scalar
 
 _LOCK_KEY = 0x7A616E69746861
@@ -12,9 +17,14 @@ _LOCK_KEY = 0x7A616E69746861
 
 
 def ensure_archive_schema(connection: Connection, schema: str) -> None:
-    """Create the archive schema unless it exists, and take from PUBLIC any right on it."""
-    exists = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = :schema)"
-    if not scalar(connection, exists, schema=schema):
+    """Create the archive schema unless it exists, and take from PUBLIC any right on it.
+
+    Raises `MissingPrivilegeError`.
+    """
+    if schema_exists(connection, schema):
+        require_create_in_schema(connection, schema, "The archive")
+    else:
+        require_create_of_schema(connection, schema)
         run(connection, f"SELECT pg_catalog.pg_advisory_xact_lock({_LOCK_KEY})")
         run(connection, f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
     public_rights = (

@@ -26,6 +26,7 @@ from alembic_zanith.errors import NotDroppableError
 from alembic_zanith.identifiers import is_zanith_name, parked_name, quote
 from alembic_zanith.integrity import FINGERPRINT_ALGORITHM, fingerprint, pinned_settings
 from alembic_zanith.models import ArtifactKind
+from alembic_zanith.privileges import require_ownership
 from alembic_zanith.sql import run, run_all
 from alembic_zanith.workspace import Workspace
 
@@ -99,6 +100,7 @@ def begin(
     """Lock the table and make sure that the column could be dropped for real."""
     relation = get_relation(connection, table, schema)
     refuse_own(relation.name.name, column)
+    require_ownership(connection, relation.name.display, relation.owner)
     lock_table(connection, relation)
     with pinned_settings(connection):
         original = get_column(connection, relation, column)

@@ -48,6 +48,7 @@ from alembic_zanith.integrity import (
     pinned_settings,
 )
 from alembic_zanith.models import ArtifactKind
+from alembic_zanith.privileges import require_ownership
 from alembic_zanith.sql import run, run_all
 from alembic_zanith.workspace import Workspace
 
@@ -116,6 +117,7 @@ def _park(
     connection = store.connection
     relation = get_relation(connection, table, schema)
     refuse_own(relation.name.name)
+    require_ownership(connection, relation.name.display, relation.owner)
     lock_table(connection, relation)
     refuse_if_needed_by_others(connection, relation.name)
     ticket = Ticket.draw(store, retention_days)

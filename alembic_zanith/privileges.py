@@ -1,0 +1,74 @@
+"""Ask for what a role needs before it is needed, so that the answer can be the GRANT to run."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from alembic_zanith.errors import MissingPrivilegeError, UnknownObjectError
+from alembic_zanith.identifiers import quote
+from alembic_zanith.sql import rows, scalar
+
+_SCHEMA = """
+SELECT current_user::text AS role,
+       pg_catalog.has_schema_privilege(n.oid, 'CREATE')
+         AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS can_create
+  FROM pg_catalog.pg_namespace n WHERE n.nspname = :schema
+"""
+
+
+def schema_exists(connection: Connection, schema: str) -> bool:
+    """Tell whether there is a schema of that name."""
+    return bool(rows(connection, _SCHEMA, schema=schema))
+
+
+def require_create_in_schema(connection: Connection, schema: str, what: str) -> None:
+    """Make sure that the role may make tables in a schema; `what` says which, for the message.
+
+    Raises `UnknownObjectError` when there is no such schema, `MissingPrivilegeError`.
+    """
+    found = rows(connection, _SCHEMA, schema=schema)
+    if not found:
+        raise UnknownObjectError(
+            f"{what} cannot be made: there is no schema {schema!r}. Nothing has changed. Make it "
+            f"first: CREATE SCHEMA {quote(schema)}"
+        )
+    if not found[0].can_create:
+        raise MissingPrivilegeError(
+            f"{what} cannot be made: role {found[0].role} may not create tables in schema "
+            f"{schema}. Nothing has changed. Let the owner of the schema run:\n"
+            f"  GRANT CREATE, USAGE ON SCHEMA {quote(schema)} TO {quote(found[0].role)};"
+        )
+
+
+def require_create_of_schema(connection: Connection, schema: str) -> None:
+    """Make sure that the role may make a schema.
+
+    Raises `MissingPrivilegeError`.
+    """
+    (found,) = rows(
+        connection,
+        "SELECT current_user::text AS role, pg_catalog.current_database()::text AS database,"
+        " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') AS can_create",
+    )
+    if not found.can_create:
+        raise MissingPrivilegeError(
+            f"The schema {schema}, which holds archives, cannot be made: role {found.role} may not "
+            f"create schemas in database {found.database}. Nothing has changed. Let an "
+            "administrator run:\n"
+            f"  CREATE SCHEMA {quote(schema)} AUTHORIZATION {quote(found.role)};"
+        )
+
+
+def require_ownership(connection: Connection, table: str, owner: str) -> None:
+    """Make sure that the role has the rights of the owner of a table, which only ALTER TABLE needs.
+
+    Raises `MissingPrivilegeError`.
+    """
+    is_owner = "SELECT pg_catalog.pg_has_role(CAST(:owner AS name), 'USAGE')"
+    if not scalar(connection, is_owner, owner=owner):
+        role = str(scalar(connection, "SELECT current_user::text"))
+        raise MissingPrivilegeError(
+            f"Role {role} is not the owner of {table}, and only the owner can change a table. "
+            f"Nothing has changed. Connect as {owner}, or let an administrator run:\n"
+            f"  GRANT {quote(owner)} TO {quote(role)};"
+        )
