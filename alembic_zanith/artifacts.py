@@ -184,6 +184,10 @@ class ArtifactStore:
         )
         return set(result.scalars())
 
+    def _select(self) -> Select[Any]:
+        """Select the columns that there are: an older version may have made the table."""
+        return _select(self._columns_present(MigrationArtifact.__tablename__))
+
     @property
     def _options(self) -> dict[str, Any]:
         return {"schema_translate_map": {None: self.schema}}
@@ -198,7 +202,7 @@ class ArtifactStore:
         """Return the artifacts, newest first; none when nothing was ever parked."""
         if not self.exists():
             return []
-        query = _select().order_by(_ROWS.c.created_at.desc(), _ROWS.c.id)
+        query = self._select().order_by(_ROWS.c.created_at.desc(), _ROWS.c.id)
         if statuses is not None:
             query = query.where(_ROWS.c.status.in_([status.value for status in statuses]))
         result = self.connection.execute(query, execution_options=self._options)
@@ -206,18 +210,19 @@ class ArtifactStore:
 
     def get(self, artifact_id: str) -> Artifact | None:
         """Return the artifact with exactly this id."""
-        query = _select().where(_ROWS.c.id == artifact_id)
+        query = self._select().where(_ROWS.c.id == artifact_id)
         row = self.connection.execute(query, execution_options=self._options).first()
         return None if row is None else _artifact(row._mapping)
 
     def lock(self, artifact_id: str) -> Artifact | None:
         """Return the artifact with its row locked, so that two restores cannot run at once."""
-        query = _select().where(_ROWS.c.id == artifact_id).with_for_update()
+        query = self._select().where(_ROWS.c.id == artifact_id).with_for_update()
         row = self.connection.execute(query, execution_options=self._options).first()
         return None if row is None else _artifact(row._mapping)
 
     def mark_restored(self, artifact_id: str, restored_as: str, report: dict[str, Any]) -> None:
         """Note that the data is back."""
+        self.ensure()
         statement = (
             update(_ROWS)
             .where(_ROWS.c.id == artifact_id)
@@ -326,8 +331,8 @@ def _full(artifact: Artifact) -> str:
     return ".".join(display_name(name) for name in _names(artifact))
 
 
-def _select() -> Select[Any]:
-    """Select all columns, moments as microseconds: drivers read other forms of them, or fail,
+def _select(present: Collection[str]) -> Select[Any]:
+    """Select columns, moments as microseconds: drivers read other forms of them, or fail,
     depending on the DateStyle of the session."""
     return select(
         *(
@@ -335,12 +340,13 @@ def _select() -> Select[Any]:
             if isinstance(column.type, DateTime)
             else column
             for column in _ROWS.c
+            if column.name in present
         )
     )
 
 
 def _artifact(row: Any) -> Artifact:
-    values = {field.name: row[field.name] for field in fields(Artifact)}
+    values = {field.name: row.get(field.name) for field in fields(Artifact)}
     for name in ("created_at", "expires_at", "restored_at"):
         values[name] = None if values[name] is None else moment(values[name])
     values["kind"] = ArtifactKind(values["kind"])
