@@ -139,7 +139,7 @@ def get_relation(connection: Connection, table: str, schema: str | None = None) 
     """Return the table of that name.
 
     Raises `UnknownObjectError`, naming close ones, when there is none, and `NotDroppableError`
-    for a view, a sequence or a temporary table.
+    for a view, a sequence, a temporary table or one of PostgreSQL itself.
     """
     if schema is None:
         where = "WHERE c.oid = pg_catalog.to_regclass(pg_catalog.quote_ident(:table))"
@@ -158,6 +158,8 @@ def get_relation(connection: Connection, table: str, schema: str | None = None) 
         raise NotDroppableError(
             f"{table!r} is a temporary table; it ends with its session and cannot be parked."
         )
+    if found[0].schema == "information_schema" or found[0].schema.startswith("pg_"):
+        raise NotDroppableError(f"{table!r} belongs to PostgreSQL itself and cannot be parked.")
     return _relation(found[0])
 
 
