@@ -30,20 +30,26 @@ EXISTS (SELECT FROM pg_catalog.pg_depend dep
                               WHERE own.classid = CAST('pg_catalog.pg_class' AS regclass)
                                 AND own.objid = dep.refobjid
                                 AND own.refclassid = CAST('pg_catalog.pg_class' AS regclass)
-                                AND own.refobjid = CAST(:oid AS oid) AND own.deptype IN ('a', 'i'))
+                                AND own.deptype IN ('a', 'i') AND {same_tree})
                          AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i
                               WHERE i.inhrelid = {object} AND i.inhparent = dep.refobjid)
                     ELSE dep.refclassid NOT IN (CAST('pg_catalog.pg_constraint' AS regclass),
                                               CAST('pg_catalog.pg_namespace' AS regclass)) END)
 """
 
+_SAME_TREE = """
+coalesce(pg_catalog.pg_partition_root(own.refobjid), own.refobjid)
+  = coalesce(pg_catalog.pg_partition_root(CAST(:oid AS oid)), CAST(:oid AS oid))
+"""
+
 
 def _reaches_out(catalog: str, column: str) -> str:
     """Whether an object needs anything outside of its table that can be dropped.
 
-    What PostgreSQL itself brings is pinned and not recorded in pg_depend at all.
+    What PostgreSQL itself brings is pinned and not recorded in pg_depend at all. The sequence of a
+    serial column belongs to the topmost table, and the defaults of all its partitions need it.
     """
-    return _REACHES_OUT.format(catalog=f"pg_catalog.{catalog}", object=column)
+    return _REACHES_OUT.format(catalog=f"pg_catalog.{catalog}", object=column, same_tree=_SAME_TREE)
 
 
 INDEX_TRAITS = """
