@@ -31,7 +31,7 @@ hypothesis.settings.register_profile(
     suppress_health_check=list(hypothesis.HealthCheck),
 )
 hypothesis.settings.register_profile(
-    "thorough", parent=hypothesis.settings.get_profile("default"), max_examples=300
+    "thorough", parent=hypothesis.settings.get_profile("default"), max_examples=60
 )
 
 
