@@ -144,7 +144,18 @@ SELECT i.indexrelid::bigint AS oid,
 
 
 def _key(connection: Connection, relation: Relation, column: Column) -> tuple[ArchiveKey, ...]:
-    """The columns by which each value finds its row again."""
+    """The columns by which each value finds its row again.
+
+    A key of plain inheritance holds in the parent alone: a child may have the same values.
+    https://www.postgresql.org/docs/current/ddl-inherit.html#DDL-INHERIT-CAVEATS
+    """
+    if not relation.is_partitioned and len(tree(connection, relation)) > 1:
+        raise NoKeyError(
+            f"{relation.name.display}.{column.name} cannot be archived: other tables inherit from "
+            "it, and a key does not reach over them, so its values could not find their rows "
+            f"again. Nothing has changed. Use op.soft_drop_column({relation.name.name!r}, "
+            f"{column.name!r}), which needs no key."
+        )
     found = rows(connection, _KEYS, oid=relation.oid, attnum=column.number)
     if not found:
         raise NoKeyError(
