@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -24,8 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateColumn
 
-from .errors import AmbiguousTargetError, UnknownObjectError, ZanithError, did_you_mean
-from .identifiers import QualifiedName, display_name, split_target
+from . import targets
+from .errors import UnknownObjectError, ZanithError
+from .identifiers import QualifiedName, display_name
 from .models import ArtifactKind, ArtifactStatus, Base, MigrationArtifact
 from .privileges import require_create_in_schema
 from .sql import moment, run, scalar
@@ -250,46 +251,26 @@ class ArtifactStore:
         """Return the newest artifact that a target names.
 
         `target` is an artifact id, an unambiguous prefix of one (four characters or more), or a
-        name: `table`, `schema.table`, `table.column`, `schema.table.column`.
+        name: `table`, `schema.table`, `table.column`, `schema.table.column`. What it names does
+        not depend on `statuses`, which only choose among the artifacts of that source.
 
         Raises `UnknownObjectError` (with the close names) when nothing matches, and
         `AmbiguousTargetError` when an id prefix or a name without a schema fits several sources.
         """
-        candidates = [
-            artifact for artifact in self.all(statuses) if kinds is None or artifact.kind in kinds
-        ]
-        by_id = [found for found in candidates if found.id == target]
-        if not by_id and len(target) >= 4:
-            by_id = [found for found in candidates if found.id.startswith(target.lower())]
-        by_name = matching(candidates, target)
-        if by_name:
-            return self._newest(by_name, target)
-        if len(by_id) > 1:
-            listing = ", ".join(f"{found.id} ({found.source})" for found in by_id)
-            raise AmbiguousTargetError(
-                f"{target!r} fits several artifacts: {listing}. Give more of the id."
-            )
-        if by_id:
-            return by_id[0]
-        names = {name for found in candidates for name in (found.source, found.id)}
-        hint = did_you_mean(target, names)
-        if not candidates:
-            hint = " Nothing is parked in this database."
-        elif not hint:
-            hint = " `alembic zanith-recover list` shows what is there."
-        raise UnknownObjectError(f"No artifact is named {target!r}.{hint}")
+        for found in self.named(target, kinds=kinds):
+            if statuses is None or found.status in statuses:
+                return found
+        raise UnknownObjectError(f"No artifact of {target!r} is {' or '.join(statuses or ())}.")
 
-    def _newest(self, found: Sequence[Artifact], target: str) -> Artifact:
-        sources = {(artifact.source_name, artifact.source_column) for artifact in found}
-        if len(sources) > 1:
-            current = [a for a in found if a.source_schema == self.current_schema]
-            if len({(a.source_name, a.source_column) for a in current}) == 1:
-                return current[0]
-            options = sorted({_full(artifact) for artifact in found})
-            raise AmbiguousTargetError(
-                f"{target!r} fits several sources: {', '.join(options)}. Write the schema too."
-            )
-        return found[0]
+    def named(
+        self, target: str, *, kinds: Collection[ArtifactKind] | None = None
+    ) -> list[Artifact]:
+        """Return the artifacts of the one source that a target names, newest first.
+
+        Raises as `resolve` does.
+        """
+        candidates = [found for found in self.all() if kinds is None or found.kind in kinds]
+        return targets.named(candidates, target, lambda: self.current_schema)
 
     @property
     def current_schema(self) -> str:
@@ -301,34 +282,6 @@ class ArtifactStore:
                 "artifacts in. Mend search_path, or set version_table_schema in env.py."
             )
         return str(schema)
-
-
-def matching(artifacts: Collection[Artifact], target: str) -> list[Artifact]:
-    """Return those artifacts whose source is named by `target`, in the order given.
-
-    Exact spelling wins; where nothing has it, letter case is ignored, as SQL folds it.
-    """
-    parts = split_target(target)
-    for fold in (str, str.lower):
-        wanted = [fold(part) for part in parts]
-        found = [
-            artifact
-            for artifact in artifacts
-            if [fold(name) for name in _names(artifact)][-len(wanted) :] == wanted
-            and len(wanted) >= (2 if artifact.is_column else 1)
-        ]
-        if found:
-            return found
-    return []
-
-
-def _names(artifact: Artifact) -> list[str]:
-    names = [artifact.source_schema, artifact.source_table]
-    return names if artifact.source_column is None else [*names, artifact.source_column]
-
-
-def _full(artifact: Artifact) -> str:
-    return ".".join(display_name(name) for name in _names(artifact))
 
 
 def _select(present: Collection[str]) -> Select[Any]:
@@ -352,8 +305,3 @@ def _artifact(row: Any) -> Artifact:
     values["kind"] = ArtifactKind(values["kind"])
     values["status"] = ArtifactStatus(values["status"])
     return Artifact(**values)
-
-
-def full_source(artifact: Artifact) -> str:
-    """Return the source with its schema always written: `public.users.legacy_uuid`."""
-    return _full(artifact)

@@ -72,6 +72,14 @@ class DependentObjectsError(ZanithError):
         self.dependents = tuple(dependents)
 
 
+class HoldsParkedColumnsError(ZanithError):
+    """A purge of a table would lose columns of it that are parked by themselves."""
+
+
+class RestoredElsewhereError(ZanithError):
+    """What a migration is to bring back was restored by hand, under another name."""
+
+
 class NotDroppableError(ZanithError):
     """PostgreSQL would refuse the real DROP for a reason other than dependents."""
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ORIGINAL = "_zanith_original"
 _REVISION = "_zanith_revision"
+_IS_DOWNGRADE = "_zanith_is_downgrade"
 
 NameFilter = Callable[[str | None, str, dict[str, Any]], bool]
 
@@ -58,6 +59,7 @@ def _noting_revisions(original: Callable[..., None]) -> Callable[..., None]:
         def noted(heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
             for step in steps_of(heads, context):
                 setattr(context, _REVISION, step.info.up_revision_id)
+                setattr(context, _IS_DOWNGRADE, not step.info.is_upgrade)
                 yield step
 
         self._migrations_fn = noted
@@ -66,6 +68,7 @@ def _noting_revisions(original: Callable[..., None]) -> Callable[..., None]:
         finally:
             self._migrations_fn = steps_of
             setattr(self, _REVISION, None)
+            setattr(self, _IS_DOWNGRADE, False)
 
     return run_migrations
 
@@ -74,6 +77,11 @@ def current_revision(context: MigrationContext) -> str | None:
     """Return the id of the revision whose upgrade() or downgrade() is running, if any."""
     revision: str | None = getattr(context, _REVISION, None)
     return revision
+
+
+def is_downgrade(context: MigrationContext) -> bool:
+    """Tell whether it is the downgrade() of a revision that is running."""
+    return bool(getattr(context, _IS_DOWNGRADE, False))
 
 
 def flush_batch(operations: AbstractOperations, operation: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import ZanithError
 
@@ -129,25 +130,30 @@ def is_zanith_name(name: str) -> bool:
 _PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s".]+))\s*')
 
 
-def split_target(text: str) -> tuple[str, ...]:
-    """Split `schema.table.column` into its parts, quoted as in SQL where needed.
+class TargetPart(NamedTuple):
+    """One name of a target, and whether it was quoted, so that letter case counts."""
 
-    Unquoted parts keep their spelling; matching them against names folds case like SQL does when
-    no exact match exists. At most three parts.
+    name: str
+    is_quoted: bool
 
-    >>> split_target('public."Order Lines".note')
-    ('public', 'Order Lines', 'note')
+
+def target_parts(text: str) -> tuple[TargetPart, ...]:
+    """Split `schema.table.column` into its parts, quoted as in SQL where needed; at most three.
+
+    >>> target_parts('"Order Lines".Note')[1]
+    TargetPart(name='Note', is_quoted=False)
 
     Raises `ZanithError` when the text is no name.
     """
-    parts: list[str] = []
+    parts: list[TargetPart] = []
     position = 0
     while True:
         match = _PART.match(text, position)
         if match is None:
             break
         quoted, bare = match.groups()
-        parts.append(quoted.replace('""', '"') if quoted is not None else bare)
+        is_quoted = quoted is not None
+        parts.append(TargetPart(quoted.replace('""', '"') if is_quoted else bare, is_quoted))
         position = match.end()
         if position == len(text):
             if len(parts) <= 3:
@@ -160,3 +166,14 @@ def split_target(text: str) -> tuple[str, ...]:
         f"{text!r} is no target. Write an artifact id, table, schema.table, table.column or "
         'schema.table.column; quote a part that has spaces, dots or quotes: "Order Lines".note'
     )
+
+
+def split_target(text: str) -> tuple[str, ...]:
+    """Return the names in a target, in the spelling that they are given in.
+
+    >>> split_target('public."Order Lines".note')
+    ('public', 'Order Lines', 'note')
+
+    Raises `ZanithError` when the text is no name.
+    """
+    return tuple(part.name for part in target_parts(text))

@@ -11,11 +11,12 @@ from alembic.operations import Operations
 from alembic.operations.ops import MigrateOperation
 
 from alembic_zanith import recovery
+from alembic_zanith.artifacts import ArtifactStore
 
 from .empty_structure import add_empty_column
 from .registry import operation
 from .rendering import call, name_literal, rendered_elements
-from .restoring import given_options, restore_target, restored_or_empty
+from .restoring import find_source, given_options, restored_or_empty
 from .running import parked_objects
 
 if TYPE_CHECKING:
@@ -114,9 +115,10 @@ class RestoreColumnOp(MigrateOperation):
             sa.UniqueConstraint('legacy_uuid', name=op.f('uq_users_legacy_uuid'))
             )
 
-        The definition counts only when nothing is parked, as after a purge: the column then comes
-        back empty, with a warning. Otherwise everything comes back as it was when the column went
-        away, and what is parked is verified before anything is written.
+        A downgrade() takes what its own revision has parked, or what was parked by hand; `artifact`
+        asks for another. The definition counts only when there is none, as after a purge: the
+        column then comes back empty, with a warning. Otherwise everything comes back as it was
+        when the column went away, and what is parked is verified before anything is written.
 
         Rows written since then may not fit a captured constraint: NULLs in a NOT NULL column,
         duplicates under a unique one. The restore then refuses, with the number of rows and a
@@ -138,8 +140,9 @@ class RestoreColumnOp(MigrateOperation):
         :return: the :class:`.RestoreReport`, or None if the column came back empty.
 
         Raises `NothingParkedError` if nothing is parked and no definition is given,
-        `NameTakenError`, `ConstraintConflictError`, `IntegrityError`, `MissingPrivilegeError`,
-        `OfflineModeError` in `--sql` mode, `TransactionRequiredError` in an autocommit block and
+        `RestoredElsewhereError` if it was restored by hand under another name, `NameTakenError`,
+        `ConstraintConflictError`, `IntegrityError`, `MissingPrivilegeError`, `OfflineModeError` in
+        `--sql` mode, `TransactionRequiredError` in an autocommit block and
         `UnsupportedDatabaseError` on a database that is not PostgreSQL.
         """
         report: RestoreReport | None = operations.invoke(
@@ -197,21 +200,24 @@ class RestoreColumnOp(MigrateOperation):
 @Operations.implementation_for(RestoreColumnOp)
 def restore_column(operations: Operations, operation: RestoreColumnOp) -> RestoreReport | None:
     with parked_objects(operations, str(operation)) as (connection, workspace):
+        store = ArtifactStore(connection, workspace)
         names = (operation.table_name, operation.column_name)
-        target = restore_target(connection, workspace, operation.schema, *names)
-        restore = partial(
-            recovery.restore_column,
-            connection,
-            target,
-            artifact=operation.artifact,
-            as_name=operation.as_name,
-            fill=operation.fill,
-            relax=operation.relax,
-            force=operation.force,
-            workspace=workspace,
-        )
+        source = find_source(connection, store, operation.schema, *names)
+
+        def restore(artifact: str | None) -> RestoreReport:
+            return recovery.restore_column(
+                connection,
+                str(source),
+                artifact=artifact,
+                as_name=operation.as_name,
+                fill=operation.fill,
+                relax=operation.relax,
+                force=operation.force,
+                workspace=workspace,
+            )
+
         add_empty = partial(add_empty_column, operations, connection, operation)
-        return restored_or_empty(operation, restore, add_empty)
+        return restored_or_empty(operations, operation, store, source, restore, add_empty)
 
 
 @renderers.dispatch_for(RestoreColumnOp)

@@ -12,11 +12,12 @@ from alembic.operations import Operations
 from alembic.operations.ops import CreateTableOp, MigrateOperation
 
 from alembic_zanith import recovery
+from alembic_zanith.artifacts import ArtifactStore
 
 from .empty_structure import create_empty_table
 from .registry import operation
 from .rendering import call, name_literal, rendered_elements
-from .restoring import given_options, restore_target, restored_or_empty
+from .restoring import find_source, given_options, restored_or_empty
 from .running import parked_objects
 
 if TYPE_CHECKING:
@@ -146,11 +147,12 @@ class RestoreTableOp(MigrateOperation):
             sa.Index(op.f('ix_audit_log_message'), 'message', unique=False)
             )
 
-        The definition counts only when nothing is parked, as after a purge: the table then comes
-        back empty, with a warning. Otherwise everything comes back as it was when the table went
-        away, indexes, constraints and sequences included, and what is parked is verified before
-        anything is written. A foreign key whose parent rows are gone comes back NOT VALID, and a
-        warning says how many rows and which ones.
+        A downgrade() takes what its own revision has parked, or what was parked by hand; `artifact`
+        asks for another. The definition counts only when there is none, as after a purge: the table
+        then comes back empty, with a warning. Otherwise everything comes back as it was when the
+        table went away, indexes, constraints and sequences included, and what is parked is verified
+        before anything is written. A foreign key whose parent rows are gone comes back NOT VALID,
+        and a warning says how many rows and which ones.
 
         :param table_name: name of the table.
         :param elements: columns, constraints and indexes: the definition.
@@ -167,9 +169,10 @@ class RestoreTableOp(MigrateOperation):
         :return: the :class:`.RestoreReport`, or None if the table came back empty.
 
         Raises `NothingParkedError` if nothing is parked and no definition is given,
-        `NameTakenError`, `IntegrityError`, `MissingPrivilegeError`, `OfflineModeError` in `--sql`
-        mode, `TransactionRequiredError` in an autocommit block and `UnsupportedDatabaseError` on
-        a database that is not PostgreSQL.
+        `RestoredElsewhereError` if it was restored by hand under another name, `NameTakenError`,
+        `IntegrityError`, `MissingPrivilegeError`, `OfflineModeError` in `--sql` mode,
+        `TransactionRequiredError` in an autocommit block and `UnsupportedDatabaseError` on a
+        database that is not PostgreSQL.
         """
         report: RestoreReport | None = operations.invoke(
             cls(
@@ -190,19 +193,22 @@ class RestoreTableOp(MigrateOperation):
 @Operations.implementation_for(RestoreTableOp)
 def restore_table(operations: Operations, operation: RestoreTableOp) -> RestoreReport | None:
     with parked_objects(operations, str(operation)) as (connection, workspace):
-        target = restore_target(connection, workspace, operation.schema, operation.table_name)
-        restore = partial(
-            recovery.restore_table,
-            connection,
-            target,
-            artifact=operation.artifact,
-            as_name=operation.as_name,
-            relax=operation.relax,
-            force=operation.force,
-            workspace=workspace,
-        )
+        store = ArtifactStore(connection, workspace)
+        source = find_source(connection, store, operation.schema, operation.table_name)
+
+        def restore(artifact: str | None) -> RestoreReport:
+            return recovery.restore_table(
+                connection,
+                str(source),
+                artifact=artifact,
+                as_name=operation.as_name,
+                relax=operation.relax,
+                force=operation.force,
+                workspace=workspace,
+            )
+
         create_empty = partial(create_empty_table, operations, connection, operation)
-        return restored_or_empty(operation, restore, create_empty)
+        return restored_or_empty(operations, operation, store, source, restore, create_empty)
 
 
 @renderers.dispatch_for(RestoreTableOp)

@@ -77,7 +77,8 @@ class ArchiveKey:
 class Definition:
     """All that was captured when something was parked.
 
-    `working_name` is the unique name a column has until the last step of its restore.
+    `working_name` is the unique name a column has until the last step of its restore,
+    `database_id` the database that `relation_oid` and the OIDs of the holdings are of.
     """
 
     relation_oid: int
@@ -92,6 +93,7 @@ class Definition:
     constant_default: str | None = None
     column_names: tuple[str, ...] = ()
     type_sql: tuple[str, ...] = ()
+    database_id: str | None = None
 
     @property
     def root(self) -> Holding:
@@ -113,6 +115,7 @@ class Definition:
                 "structure",
                 "generated_expression",
                 "constant_default",
+                "database_id",
             )
         }
         values["format"] = FORMAT
@@ -148,6 +151,7 @@ class Definition:
             constant_default=values["constant_default"],
             column_names=tuple(values["column_names"]),
             type_sql=tuple(values["type_sql"]),
+            database_id=values.get("database_id"),
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
-from alembic_zanith.errors import UnknownObjectError
 from alembic_zanith.models import ArtifactStatus
 from alembic_zanith.workspace import Workspace
 
@@ -49,8 +48,6 @@ def find_artifact(
 
     Raises `UnknownObjectError` and `AmbiguousTargetError`, as `ArtifactStore.resolve` does.
     """
-    store = ArtifactStore(connection, workspace)
-    try:
-        return store.resolve(target, statuses=[ArtifactStatus.LIVE])
-    except UnknownObjectError:
-        return store.resolve(target)
+    found = ArtifactStore(connection, workspace).named(target)
+    live = (artifact for artifact in found if artifact.status is ArtifactStatus.LIVE)
+    return next(live, found[0])

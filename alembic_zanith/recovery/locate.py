@@ -8,27 +8,24 @@ from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.relation import Relation, columns, find_relation, relation_by_oid
 from alembic_zanith.errors import DataMissingError, UnknownObjectError
 from alembic_zanith.identifiers import is_zanith_name
-from alembic_zanith.sql import rows
 
+from .carriers import carriers_of, choose, known_oid, several
 from .definition import Definition
-
-_PARKED_COLUMN = """
-SELECT a.attrelid::bigint AS oid
-  FROM pg_catalog.pg_attribute a
-  JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
- WHERE a.attname = :name AND NOT a.attisdropped
- ORDER BY a.attinhcount, a.attrelid
- LIMIT 1
-"""
 
 
 def locate_column(connection: Connection, artifact: Artifact) -> Relation | None:
     """Return the table that holds a parked column, by whatever name it goes now, or None.
 
-    The parked name is unique in the database, so a table renamed meanwhile is found too.
+    Raises `AmbiguousTargetError` when several tables have the column and none can be told to be
+    the source.
     """
-    found = rows(connection, _PARKED_COLUMN, name=artifact.parked_column)
-    return relation_by_oid(connection, found[0].oid) if found else None
+    found = carriers_of(connection, artifact)
+    chosen = choose(connection, artifact, found)
+    if chosen is None:
+        if found:
+            raise several(artifact, [carrier.name for carrier in found])
+        return None
+    return relation_by_oid(connection, chosen.oid)
 
 
 def locate_table(connection: Connection, artifact: Artifact) -> Relation | None:
@@ -38,6 +35,8 @@ def locate_table(connection: Connection, artifact: Artifact) -> Relation | None:
 
 def locate_parked(connection: Connection, artifact: Artifact) -> Relation | None:
     """Return the relation that holds the data of any artifact, or None."""
+    if not artifact.holds_data:
+        return None
     if artifact.parked_column is not None:
         return locate_column(connection, artifact)
     return locate_table(connection, artifact)
@@ -46,13 +45,13 @@ def locate_parked(connection: Connection, artifact: Artifact) -> Relation | None
 def require_parked(connection: Connection, artifact: Artifact) -> Relation:
     """Return the relation that holds the data.
 
-    Raises `DataMissingError` when something else dropped it.
+    Raises `DataMissingError` when it is not there, and `AmbiguousTargetError` as `locate_column`.
     """
     found = locate_parked(connection, artifact)
     if found is None:
         raise DataMissingError(
             f"The data of artifact {artifact.id} ({artifact.source}) is gone: {artifact.parked} "
-            "no longer exists. It was dropped by something other than alembic-zanith. "
+            "no longer exists. "
             f"`alembic zanith-recover purge {artifact.id}` removes the row that is left."
         )
     return found
@@ -68,7 +67,8 @@ def require_source(connection: Connection, artifact: Artifact) -> Relation:
     definition = Definition.from_json(artifact.definition)
     found = find_relation(connection, artifact.source_table, artifact.source_schema)
     if found is None:
-        found = relation_by_oid(connection, definition.relation_oid)
+        oid = known_oid(connection, artifact)
+        found = None if oid is None else relation_by_oid(connection, oid)
         if found is not None:
             present = {column.name for column in columns(connection, found)}
             if not {key.name for key in definition.key} <= present:

@@ -6,12 +6,14 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from alembic_zanith.artifacts import Artifact, ArtifactStore, full_source, matching
+from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog.relation import columns, find_relation
 from alembic_zanith.errors import NothingParkedError, UnknownObjectError, did_you_mean
 from alembic_zanith.identifiers import split_target
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
+from alembic_zanith.targets import full_source, matching
 
+from .locate import locate_parked
 from .report import RestoreReport
 
 COLUMN_KINDS = (ArtifactKind.SOFT_DROP_COLUMN, ArtifactKind.ARCHIVE_COLUMN)
@@ -30,45 +32,51 @@ def pick(
 ) -> Artifact | RestoreReport:
     """Return the artifact to restore, its row locked; or a report where that was done already.
 
+    The newest live one counts, else the newest restored one. An archive whose column came back
+    once and is gone again can be used once more.
+
     Raises `NothingParkedError`, `UnknownObjectError` and `AmbiguousTargetError`.
     """
-    live = [ArtifactStatus.LIVE]
+    found = _wanted(store, target, artifact_id, kinds)
+    locked = store.lock(found.id)
+    if locked is None:
+        raise _nothing_parked(store, target, kinds)
+    if locked.status is ArtifactStatus.LIVE:
+        return locked
+    if _is_back(store.connection, locked):
+        return RestoreReport(
+            artifact=locked,
+            restored_as=locked.restored_as or locked.source,
+            already_restored=True,
+            row_count=locked.row_count,
+        )
+    if locate_parked(store.connection, locked) is None:
+        raise _gone_again(locked)
+    return locked
+
+
+def _wanted(
+    store: ArtifactStore,
+    target: str,
+    artifact_id: str | None,
+    kinds: Collection[ArtifactKind],
+) -> Artifact:
     try:
-        found = store.resolve(artifact_id or target, kinds=kinds, statuses=live)
+        named = store.named(artifact_id or target, kinds=kinds)
     except UnknownObjectError:
-        return _already_restored(store, artifact_id or target, kinds)
+        raise _nothing_parked(store, artifact_id or target, kinds) from None
+    live = (artifact for artifact in named if artifact.status is ArtifactStatus.LIVE)
+    found = next(live, named[0])
     if artifact_id is not None and found not in _named(store, target, kinds):
         raise UnknownObjectError(
             f"Artifact {found.id} is of {found.source}, not of {target!r}. Nothing has changed."
         )
-    locked = store.lock(found.id)
-    if locked is None or locked.status is not ArtifactStatus.LIVE:
-        return _already_restored(store, found.id, kinds)
-    return locked
+    return found
 
 
 def _named(store: ArtifactStore, target: str, kinds: Collection[ArtifactKind]) -> list[Artifact]:
     candidates = [found for found in store.all() if found.kind in kinds]
     return matching(candidates, target) or [a for a in candidates if a.id.startswith(target)]
-
-
-def _already_restored(
-    store: ArtifactStore, target: str, kinds: Collection[ArtifactKind]
-) -> RestoreReport:
-    """A second restore does nothing, as long as what the first brought back is there."""
-    restored = [ArtifactStatus.RESTORED]
-    try:
-        found = store.resolve(target, kinds=kinds, statuses=restored)
-    except UnknownObjectError:
-        raise _nothing_parked(store, target, kinds) from None
-    if not _is_back(store.connection, found):
-        raise _gone_again(found)
-    return RestoreReport(
-        artifact=found,
-        restored_as=found.restored_as or found.source,
-        already_restored=True,
-        row_count=found.row_count,
-    )
 
 
 def _is_back(connection: Connection, artifact: Artifact) -> bool:
@@ -82,18 +90,23 @@ def _is_back(connection: Connection, artifact: Artifact) -> bool:
     return column is None or column in {each.name for each in columns(connection, relation)}
 
 
+def used_before(artifact: Artifact) -> list[str]:
+    """Return the warning for an archive that is about to be restored once more."""
+    if artifact.status is not ArtifactStatus.RESTORED:
+        return []
+    return [
+        f"The values are those of {artifact.created_at:%Y-%m-%d %H:%M}: archive {artifact.id} was "
+        f"restored before, as {artifact.restored_as}, on {artifact.restored_at:%Y-%m-%d %H:%M}, "
+        "and what changed there since was lost when that was dropped."
+    ]
+
+
 def _gone_again(artifact: Artifact) -> NothingParkedError:
-    message = (
+    return NothingParkedError(
         f"{artifact.source} is not parked any more: artifact {artifact.id} was restored as "
         f"{artifact.restored_as or artifact.source} on {artifact.restored_at:%Y-%m-%d %H:%M}, and "
         "that is gone since. Nothing has changed."
     )
-    if artifact.kind is ArtifactKind.ARCHIVE_COLUMN:
-        message += (
-            f" Its archive {artifact.parked} is kept until purge: `alembic zanith-recover export "
-            f"{artifact.id}` writes the values to a file."
-        )
-    return NothingParkedError(message)
 
 
 def _nothing_parked(

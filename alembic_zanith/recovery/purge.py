@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from alembic_zanith.artifacts import Artifact, ArtifactStore, matching
+from alembic_zanith.artifacts import Artifact, ArtifactStore
+from alembic_zanith.catalog.relation import relation_by_oid, tree
 from alembic_zanith.catalog.user_types import drop_unused_parked_types
-from alembic_zanith.errors import AmbiguousTargetError, UnknownObjectError, ZanithError
+from alembic_zanith.errors import (
+    AmbiguousTargetError,
+    HoldsParkedColumnsError,
+    UnknownObjectError,
+    ZanithError,
+)
 from alembic_zanith.failures import server_message
 from alembic_zanith.identifiers import quote
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
 from alembic_zanith.sql import run, scalar
+from alembic_zanith.targets import named_exactly
 from alembic_zanith.workspace import Workspace
 
-from .presence import ParkedRelation, find_all_parked, find_parked
+from .carriers import meant, several
+from .presence import ParkedRelation, find_all_parked
 from .report import PurgeReport
 from .session import now, require_postgresql, require_transaction
 
@@ -40,8 +48,9 @@ def purge(
     only live one is meant. Of an artifact that was restored only what is left of it goes: the
     archive table of a column, never what was restored.
 
-    Raises `UnknownObjectError`, and `AmbiguousTargetError` when several live artifacts have the
-    name: this cannot be undone, so the id has to be given.
+    Raises `UnknownObjectError`, and `AmbiguousTargetError` when several live artifacts or several
+    sources have the name: this cannot be undone, so the id has to be given. A table that holds
+    columns which are parked by themselves raises `HoldsParkedColumnsError`.
 
     Example::
 
@@ -61,16 +70,16 @@ def purge_candidate(
     connection: Connection, target: str, *, workspace: Workspace | None = None
 ) -> Artifact:
     """Return the artifact that `purge` would purge; raises the same errors."""
-    store = ArtifactStore(connection, workspace)
-    named = matching(store.all(), target)
+    named = named_exactly(ArtifactStore(connection, workspace).all(), target)
     live = [artifact for artifact in named if artifact.status is ArtifactStatus.LIVE]
-    if len(live) > 1:
-        listing = ", ".join(f"{a.id} (of {a.created_at:%Y-%m-%d %H:%M})" for a in live)
+    candidates = live or named
+    if len(candidates) > 1:
+        listing = ", ".join(f"{a.id} (of {a.created_at:%Y-%m-%d %H:%M})" for a in candidates)
         raise AmbiguousTargetError(
-            f"{target!r} fits {len(live)} artifacts, and a purge cannot be undone. "
+            f"{target!r} fits {len(candidates)} artifacts, and a purge cannot be undone. "
             f"Give the id of one: {listing}."
         )
-    return live[0] if live else store.resolve(target)
+    return candidates[0]
 
 
 def cleanup(
@@ -78,13 +87,18 @@ def cleanup(
     *,
     older_than: dt.timedelta | None = None,
     dry_run: bool = False,
+    only: str | None = None,
     workspace: Workspace | None = None,
 ) -> list[PurgeReport]:
     """Purge every artifact that is past its expiry, or older than `older_than`, oldest first.
 
     What was parked with `retention_days=None` is kept for ever: only `purge` by name removes it.
-    Each purge has a savepoint of its own, so that one that fails (its report then has `error`)
-    loses none of the others. With `dry_run` nothing is dropped and nothing is locked.
+    A table that holds columns which are not due themselves stays, too. Each purge has a savepoint
+    of its own, so that one that fails (its report then has `error`) loses none of the others.
+    With `dry_run` nothing is dropped and nothing is locked.
+
+    Tables stay locked until the transaction ends. `only` is the id of the one artifact to look at:
+    with it, each purge can have a transaction to itself.
 
     Example::
 
@@ -94,14 +108,26 @@ def cleanup(
     require_postgresql(connection, "cleanup")
     store = ArtifactStore(connection, workspace)
     moment = now(connection)
-    due = [a for a in reversed(store.all()) if _is_due(a, moment, older_than)]
+    due = [artifact for artifact in store.all() if _is_due(artifact, moment, older_than)]
+    # Columns before the table that holds them, should they be of one moment.
+    due.sort(key=lambda artifact: (artifact.created_at, not artifact.is_column))
+    wanted = [artifact for artifact in due if only in (None, artifact.id)]
     if dry_run:
-        parked = find_all_parked(connection, due)
-        return [_report(a, parked.get(a.id), dropped=False, dry_run=True) for a in due]
+        return [_foreseen(store, artifact, due) for artifact in wanted]
     require_transaction(connection, "cleanup")
     with _bounded_wait(connection):
-        reports = [_purge_in_savepoint(store, artifact) for artifact in due]
+        reports = [_purge_in_savepoint(store, artifact) for artifact in wanted]
     return [report for report in reports if report is not None]
+
+
+def _foreseen(store: ArtifactStore, artifact: Artifact, due: Collection[Artifact]) -> PurgeReport:
+    parked = find_all_parked(store.connection, [artifact]).get(artifact.id)
+    report = _report(artifact, parked, dropped=False, dry_run=True)
+    try:
+        _refuse_loss(store, artifact, parked, besides=due)
+    except ZanithError as error:
+        return replace(report, error=str(error))
+    return report
 
 
 def _is_due(artifact: Artifact, moment: dt.datetime, older_than: dt.timedelta | None) -> bool:
@@ -122,7 +148,7 @@ def _purge_in_savepoint(store: ArtifactStore, artifact: Artifact) -> PurgeReport
         reason = server_message(error)
     except ZanithError as error:
         reason = str(error)
-    parked = find_parked(store.connection, artifact)
+    parked = find_all_parked(store.connection, [artifact]).get(artifact.id)
     return replace(_report(artifact, parked, dropped=False), error=reason)
 
 
@@ -138,14 +164,63 @@ def _bounded_wait(connection: Connection) -> Iterator[None]:
 
 def _purge(store: ArtifactStore, artifact: Artifact) -> PurgeReport | None:
     """Drop the data and the row; None when another session has just done it."""
-    if store.lock(artifact.id) is None:
+    locked = store.lock(artifact.id)
+    if locked is None:
         return None
-    parked = find_parked(store.connection, artifact)
+    artifact = locked  # it may have been restored since it was chosen
+    parked = find_all_parked(store.connection, [artifact]).get(artifact.id)
+    _refuse_loss(store, artifact, parked)
     if parked is not None:
         run(store.connection, _drop_statement(artifact, parked))
         drop_unused_parked_types(store.connection)
     store.delete(artifact.id)
     return _report(artifact, parked, dropped=parked is not None)
+
+
+def _refuse_loss(
+    store: ArtifactStore,
+    artifact: Artifact,
+    parked: ParkedRelation | None,
+    *,
+    besides: Collection[Artifact] = (),
+) -> None:
+    """Raise where the purge would take what it is not to take.
+
+    `besides` are artifacts that will be gone by then.
+    """
+    if parked is None:
+        return
+    if parked.rivals:
+        raise several(artifact, [parked.name, *parked.rivals])
+    if artifact.is_column:
+        return
+    gone = {each.id for each in besides}
+    held = [each for each in _held_columns(store, parked) if each.id not in gone]
+    if held:
+        listing = ", ".join(f"{each.source} (artifact {each.id})" for each in held)
+        raise HoldsParkedColumnsError(
+            f"{artifact.source} (artifact {artifact.id}) was not purged: it holds columns that are "
+            f"parked by themselves and would be lost with it: {listing}. Purge those first by "
+            "their ids, or restore the table and then the columns."
+        )
+
+
+def _held_columns(store: ArtifactStore, parked: ParkedRelation) -> list[Artifact]:
+    """Return the live soft drops of columns in a parked table or its partitions."""
+    columns = [
+        artifact
+        for artifact in store.all([ArtifactStatus.LIVE])
+        if artifact.kind is ArtifactKind.SOFT_DROP_COLUMN
+    ]
+    relation = relation_by_oid(store.connection, parked.oid)
+    if not columns or relation is None:
+        return []
+    members = {member.oid for member in tree(store.connection, relation)}
+    return [
+        artifact
+        for artifact in columns
+        if any(each.oid in members for each in meant(store.connection, artifact))
+    ]
 
 
 def _drop_statement(artifact: Artifact, parked: ParkedRelation) -> str:

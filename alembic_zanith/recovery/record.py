@@ -10,6 +10,7 @@ from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.identifiers import QualifiedName, new_artifact_id
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
 
+from .carriers import database_id
 from .definition import Definition
 from .plan import recovery_sql
 from .session import expiry, now
@@ -57,6 +58,7 @@ def record(
     parked_column: str | None = None,
 ) -> Artifact:
     """Write the row of a new artifact, recovery SQL included, and return it."""
+    definition = replace(definition, database_id=database_id(store.connection))
     artifact = Artifact(
         id=ticket.id,
         kind=kind,

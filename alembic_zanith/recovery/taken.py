@@ -1,4 +1,4 @@
-"""Live data is never overwritten: refuse to restore to a name that is in use."""
+"""Live data is never overwritten: refuse to restore to a name that is in use, or is none."""
 
 from __future__ import annotations
 
@@ -6,9 +6,30 @@ from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.relation import Relation, columns
-from alembic_zanith.errors import NameTakenError, UnknownObjectError
-from alembic_zanith.identifiers import QualifiedName, quote
+from alembic_zanith.errors import NameTakenError, UnknownObjectError, ZanithError
+from alembic_zanith.identifiers import MAX_BYTES, QualifiedName, is_zanith_name, quote
 from alembic_zanith.sql import scalar
+
+
+def refuse_unusable_name(name: str | None) -> None:
+    """Raise `ZanithError` for a name that nothing can come back under; None is no name at all.
+
+    PostgreSQL would cut a long one, and autogenerate hides those of this package.
+    """
+    if name is None:
+        return
+    if not name.strip():
+        problem = "it is empty"
+    elif (size := len(name.encode())) > MAX_BYTES:
+        problem = f"it has {size} bytes, and PostgreSQL cuts names after {MAX_BYTES}"
+    elif is_zanith_name(name):
+        problem = "names that begin like this are kept for what is parked"
+    else:
+        return
+    raise ZanithError(
+        f"Nothing can come back under the name {name!r}: {problem}. Nothing has changed. Give "
+        "another one."
+    )
 
 
 def refuse_taken_column(
