@@ -7,45 +7,78 @@ may switch a project on), nor click or rich, until one of its commands is used.
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import wrapt
-
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
+    from importlib.machinery import ModuleSpec
 
     from alembic.config import CommandLine, Config
     from alembic.runtime.plugins import Plugin
 
+COMMAND_LINE_MODULE = "alembic.config"
 RECOVER = "zanith-recover"
 
 
 def setup(plugin: Plugin) -> None:
-    """Extend Alembic's command line as soon as `alembic.config` has been imported."""
-    wrapt.register_post_import_hook(_extend_command_line, "alembic.config")
+    """Extend Alembic's command line, as soon as it is imported if it is not yet."""
+    loaded = sys.modules.get(COMMAND_LINE_MODULE)
+    if loaded is not None:
+        extend_command_line(loaded)
+    else:
+        sys.meta_path.insert(0, _CommandLineWatcher())
 
 
-def _extend_command_line(config_module: ModuleType) -> None:
+class _CommandLineWatcher:
+    """Waits on `sys.meta_path` for `alembic.config`, once, and extends it when it is loaded.
+
+    While the plugin is set up `alembic.config` cannot be imported: it needs the `alembic` that is
+    still loading. (wrapt has such hooks ready, but importing it takes a third of the time that
+    this module may cost every `alembic` command of every project.)
+    """
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name != COMMAND_LINE_MODULE:
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_extend(module: ModuleType) -> None:
+                execute(module)
+                extend_command_line(module)
+
+            spec.loader.exec_module = execute_and_extend  # type: ignore[method-assign]
+        return spec
+
+
+def extend_command_line(config_module: ModuleType) -> None:
     """Wrap `CommandLine.__init__`, so that each parser built has our commands.
 
     The documented way to add a command, `CommandLine.register_command`, is for scripts that make
     a `CommandLine` of their own; the `alembic` script offers no place to call it from. (This wrap
     is not with the others in `alembic_zanith.hooks`, because that would import the package.)
     """
-    wrapt.wrap_function_wrapper(config_module, "CommandLine.__init__", _init_with_our_commands)
+    command_line = config_module.CommandLine
+    command_line.__init__ = _adding_our_commands(command_line.__init__)
 
 
-def _init_with_our_commands(
-    wrapped: Callable[..., None],
-    instance: CommandLine,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-) -> None:
-    wrapped(*args, **kwargs)
-    add_commands(instance.subparsers)
+def _adding_our_commands(init: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(init)
+    def with_our_commands(self: CommandLine, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        # A subclass that builds another parser has no place for them.
+        subparsers = getattr(self, "subparsers", None)
+        if subparsers is not None:
+            add_commands(subparsers)
+
+    return with_our_commands
 
 
 def add_commands(subparsers: _SubParsersAction[ArgumentParser]) -> None:
