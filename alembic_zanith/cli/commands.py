@@ -188,30 +188,56 @@ def cleanup_command(
 ) -> None:
     """Purge what is past its expiry, without asking: made for cron.
 
-    What was parked to be kept for ever stays. One that cannot be purged stops none of the others,
-    but makes the exit status 1.
+    What was parked to be kept for ever stays, and so does a table that holds columns which are
+    not due. One that cannot be purged stops none of the others, but makes the exit status 1. Each
+    purge is committed by itself.
     """
-    found = project.visit(
-        lambda db: cleanup(
-            db.connection, older_than=older_than, dry_run=dry_run, workspace=db.workspace
-        ),
-        database,
-    )
-    reports = [(label, report) for label, each in found.items() for report in each]
+
+    def due(db: Database) -> list[PurgeReport]:
+        return cleanup(db.connection, older_than=older_than, dry_run=True, workspace=db.workspace)
+
+    foreseen = project.visit(due, database)
+    reports = [(label, report) for label, each in foreseen.items() for report in each]
+    if not dry_run:
+        reports = list(_purged(project, reports, older_than, shown=not json))
+    elif not json:
+        for _, report in reports:
+            _print_purge(report, quiet=project.quiet)
     if json:
         click.echo(as_json.dumps([as_json.purge_json(report, label) for label, report in reports]))
-    else:
-        _print_purges([report for _, report in reports], quiet=project.quiet)
     if any(report.error for _, report in reports):
         sys.exit(1)
 
 
-def _print_purges(reports: Iterable[PurgeReport], *, quiet: bool) -> None:
-    for report in reports:
-        if report.error is not None:
-            click.echo(outcome.purge_line(report), err=True)
-        elif not quiet:
-            click.echo(outcome.purge_line(report))
+def _purged(
+    project: Project,
+    foreseen: Iterable[tuple[str, PurgeReport]],
+    older_than: dt.timedelta | None,
+    *,
+    shown: bool,
+) -> Iterator[tuple[str, PurgeReport]]:
+    """Purge one artifact after the other, each in a transaction of its own, and print what is done.
+
+    Else the lock that the first purge takes on a live table would be kept, and everybody kept
+    waiting, for as long as the last one waits for its own:
+    https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
+    """
+    for label, due in foreseen:
+
+        def purge_it(db: Database, only: str = due.artifact.id) -> list[PurgeReport]:
+            return cleanup(db.connection, older_than=older_than, only=only, workspace=db.workspace)
+
+        for report in project.visit_one(label, purge_it):
+            if shown:
+                _print_purge(report, quiet=project.quiet)
+            yield label, report
+
+
+def _print_purge(report: PurgeReport, *, quiet: bool) -> None:
+    if report.error is not None:
+        click.echo(outcome.purge_line(report), err=True)
+    elif not quiet:
+        click.echo(outcome.purge_line(report))
 
 
 def _confirm(question: str) -> None:
