@@ -64,15 +64,14 @@ def carriers_of(connection: Connection, artifact: Artifact) -> list[Carrier]:
 def choose(connection: Connection, artifact: Artifact, found: Sequence[Carrier]) -> Carrier | None:
     """Return the table whose column the artifact speaks of; None if that cannot be told.
 
-    It is the one with the name of the source, else the one that was the source and has another
-    name by now, else the only one.
+    It is the only one; else the one that was the source, whatever its name is now; else, in a
+    restored dump, the one with the name of the source.
     """
-    for carrier in found:
-        if carrier.name == artifact.source_name:
-            return carrier
     if len(found) > 1:
         oid = known_oid(connection, artifact)
-        return next((carrier for carrier in found if carrier.oid == oid), None)
+        same = [carrier for carrier in found if carrier.oid == oid]
+        named = [carrier for carrier in found if carrier.name == artifact.source_name]
+        return next(iter(same or named), None)
     return found[0] if found else None
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact
-from alembic_zanith.catalog.relation import Relation, columns, find_relation, relation_by_oid
+from alembic_zanith.catalog.relation import Relation, find_relation, relation_by_oid
 from alembic_zanith.errors import DataMissingError, UnknownObjectError
 from alembic_zanith.identifiers import is_zanith_name
 
 from .carriers import carriers_of, choose, known_oid, several
-from .definition import Definition
 
 
 def locate_column(connection: Connection, artifact: Artifact) -> Relation | None:
@@ -57,23 +56,22 @@ def require_parked(connection: Connection, artifact: Artifact) -> Relation:
     return found
 
 
-def require_source(connection: Connection, artifact: Artifact) -> Relation:
+def require_source(connection: Connection, artifact: Artifact, *, force: bool = False) -> Relation:
     """Return the table that an archived column goes back into.
 
-    By name first; where that is gone, the same table under the name that it has now.
+    In the database it was archived in, that is the same table, whatever its name is now: another
+    one that took the name must not get its values. In a restored dump the name has to do. With
+    `force` the name also does where the table was dropped and made again.
 
     Raises `UnknownObjectError`.
     """
-    definition = Definition.from_json(artifact.definition)
-    found = find_relation(connection, artifact.source_table, artifact.source_schema)
-    if found is None:
-        oid = known_oid(connection, artifact)
-        found = None if oid is None else relation_by_oid(connection, oid)
-        if found is not None:
-            present = {column.name for column in columns(connection, found)}
-            if not {key.name for key in definition.key} <= present:
-                found = None
-    if found is None or is_zanith_name(found.name.name):
+    named = find_relation(connection, artifact.source_table, artifact.source_schema)
+    oid = known_oid(connection, artifact)
+    original = None if oid is None else relation_by_oid(connection, oid)
+    if original is not None:
+        refuse_parked_table(artifact, original)
+        return original
+    if named is None:
         raise UnknownObjectError(
             f"{artifact.source} cannot come back: the table {artifact.source_name.display} does "
             "not exist. Nothing has changed, and the archive is intact. If the table is parked "
@@ -81,7 +79,15 @@ def require_source(connection: Connection, artifact: Artifact) -> Relation:
             f"{artifact.source_name.display}`). If it is gone for good, export the values: "
             f"`alembic zanith-recover export {artifact.id} --format csv`"
         )
-    return found
+    if oid is not None and not force:
+        raise UnknownObjectError(
+            f"{artifact.source} cannot come back by itself: {artifact.source_name.display} is "
+            "another table than the one that its values are of, which was dropped since. Nothing "
+            "has changed, and the archive is intact. --force (in a revision: force=True) puts each "
+            "value into the row with its key; `alembic zanith-recover export "
+            f"{artifact.id} --format csv` shows them."
+        )
+    return named
 
 
 def refuse_parked_table(artifact: Artifact, relation: Relation) -> None:

@@ -160,15 +160,16 @@ def _refill(
 def _table(definition: Definition, place: Place) -> Iterator[Step]:
     for holding, part in definition.parts():
         statements = part.restore(holding.parked)
-        if statements and not isinstance(part, Grants):
+        if statements and not part.needs_final_name:
             yield Step(tuple(statements), holding.parked, part)
     for holding in definition.holdings:
         target = _target(holding, definition, place)
         yield Step(tuple(_return(holding, target)), target)
     for holding, part in definition.parts():
-        if isinstance(part, Grants):
+        if part.needs_final_name:
             target = _target(holding, definition, place)
-            yield Step(tuple(part.restore(target)), target, part)
+            if statements := part.restore(target):
+                yield Step(tuple(statements), target, part)
 
 
 def _target(holding: Holding, definition: Definition, place: Place) -> QualifiedName:
@@ -189,12 +190,32 @@ def script(artifact: Artifact, steps: list[Step], bookkeeping: QualifiedName) ->
         "-- Run it with psql -v ON_ERROR_STOP=1; it is one transaction: all of it or nothing.",
         "BEGIN;",
         *(f"{statement};" for statement in pinned_sql()),
+        *(f"{statement};" for statement in _guard(artifact)),
         *(f"{statement};" for step in steps for statement in step.statements),
         f"UPDATE {bookkeeping} SET status = {literal(ArtifactStatus.RESTORED)},"
         f" restored_at = pg_catalog.now() WHERE id = {literal(artifact.id)};",
         "COMMIT;",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _guard(artifact: Artifact) -> list[str]:
+    """Stop the script where another table has taken the name of the one that the values are of.
+
+    Only the database that it was archived in can tell.
+    """
+    definition = Definition.from_json(artifact.definition)
+    if artifact.kind is not ArtifactKind.ARCHIVE_COLUMN or definition.database_id is None:
+        return []
+    message = f"{artifact.source_name.display} is another table than the one that was archived"
+    body = (
+        "BEGIN IF (SELECT s.system_identifier::text || '/' || d.oid::text"
+        " FROM pg_control_system() s, pg_database d WHERE d.datname = current_database())"
+        f" = {literal(definition.database_id)}"
+        f" AND to_regclass({literal(str(artifact.source_name))})::oid <> {definition.relation_oid}"
+        f" THEN RAISE EXCEPTION USING MESSAGE = {literal(message)}; END IF; END"
+    )
+    return [f"DO {literal(body)}"]
 
 
 def _comment(text: str) -> str:

@@ -71,7 +71,7 @@ def restore_column(
         refuse_parked_table(found, relation)
     else:
         require_parked(connection, found)
-        relation = require_source(connection, found)
+        relation = require_source(connection, found, force=force)
     if not dry_run:
         lock_table(connection, relation)
     name = as_name or str(found.source_column)
