@@ -295,7 +295,7 @@ def table_parts(scope: Scope) -> Iterator[Part]:
     for row in scope.rows(queries.TRIGGERS):
         if not row.is_clone:
             yield Trigger(row.name, row.definition, row.state, row.comment)
-        elif row.state != row.parent_state:
+        elif row.state != row.parent_state or row.state != "O":
             yield TriggerState(row.name, row.state)
     for row in scope.rows(queries.RULES):
         yield Rule(row.name, row.definition, row.state, row.comment)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from alembic_zanith.identifiers import QualifiedName, literal, quote
 
 from .parts import Part, comment_on
+
+
+def set_statistics(index: QualifiedName, targets: Iterable[tuple[int, int]]) -> list[str]:
+    return [
+        f"ALTER INDEX {index} ALTER COLUMN {number} SET STATISTICS {target}"
+        for number, target in targets
+    ]
 
 
 @dataclass(frozen=True)
@@ -26,10 +34,7 @@ class IndexTraits:
             statements.append(f"ALTER INDEX {index} SET ({', '.join(self.options)})")
         if self.tablespace is not None:
             statements.append(f"ALTER INDEX {index} SET TABLESPACE {quote(self.tablespace)}")
-        statements += [
-            f"ALTER INDEX {index} ALTER COLUMN {number} SET STATISTICS {target}"
-            for number, target in self.statistics
-        ]
+        statements += set_statistics(index, self.statistics)
         statements += comment_on(f"INDEX {index}", self.comment)
         if self.is_clustered:
             statements.append(f"ALTER TABLE {relation} CLUSTER ON {quote(index.name)}")
@@ -159,6 +164,7 @@ class ConstraintComment(Part):
 
     kind = "constraint_comment"
     order = 61
+    needs_final_name = True
     name: str
     comment: str
 
@@ -287,6 +293,46 @@ class ExtendedStatistics(Part):
             statements.append(f"ALTER STATISTICS {self._name} SET STATISTICS {self.target}")
         statements += comment_on(f"STATISTICS {self._name}", self.comment)
         return [*statements, f"ALTER STATISTICS {self._name} OWNER TO {quote(self.owner)}"]
+
+
+@dataclass(frozen=True)
+class IndexStatistics(Part):
+    """The statistics targets of an index, which PostgreSQL forgets when a type changes.
+
+    `name` is the one that the index has while parked.
+    """
+
+    kind = "index_statistics"
+    order = 53
+    name: str
+    statistics: tuple[tuple[int, int], ...]
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        return []
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        return set_statistics(relation.renamed(self.name), self.statistics)
+
+
+@dataclass(frozen=True)
+class StatisticsTarget(Part):
+    """The target of a statistics object, which PostgreSQL forgets when a type changes.
+
+    `schema` and `name` are those that it has while parked.
+    """
+
+    kind = "statistics_target"
+    order = 53
+    schema: str
+    name: str
+    target: int
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        return []
+
+    def restore(self, relation: QualifiedName) -> list[str]:
+        statistics = QualifiedName(self.schema, self.name)
+        return [f"ALTER STATISTICS {statistics} SET STATISTICS {self.target}"]
 
 
 @dataclass(frozen=True)

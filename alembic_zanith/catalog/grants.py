@@ -47,6 +47,7 @@ class Grants(Part):
 
     kind = "grants"
     order = 70
+    needs_final_name = True
     on: str
     name: str | None
     column: str | None

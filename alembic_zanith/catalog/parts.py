@@ -21,10 +21,15 @@ _REGISTRY: dict[str, type[Part]] = {}
 
 @dataclass(frozen=True)
 class Part:
-    """Base of all parts. `order` is the place in a restore; parking goes the other way round."""
+    """Base of all parts. `order` is the place in a restore; parking goes the other way round.
+
+    `needs_final_name` marks parts of a table that come back after the table itself has its name
+    and its schema again.
+    """
 
     kind: ClassVar[str]
     order: ClassVar[int]
+    needs_final_name: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

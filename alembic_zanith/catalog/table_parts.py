@@ -50,6 +50,7 @@ class TriggerState(Part):
 
     kind = "trigger_state"
     order = 63
+    needs_final_name = True
     name: str
     state: str
 
@@ -57,7 +58,7 @@ class TriggerState(Part):
         return []
 
     def restore(self, relation: QualifiedName) -> list[str]:
-        return [f"ALTER TABLE {relation} {_TRIGGER_STATES[self.state]} {quote(self.name)}"]
+        return [f"ALTER TABLE ONLY {relation} {_TRIGGER_STATES[self.state]} {quote(self.name)}"]
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,14 @@ class PublicationMembership(Part):
 
 @dataclass(frozen=True)
 class PartitionOf(Part):
-    """The place of a partition in its parent."""
+    """The place of a partition in its parent.
+
+    PostgreSQL makes what the parent got meanwhile, an index say, and names it after the partition.
+    """
 
     kind = "partition_of"
     order = 58
+    needs_final_name = True
     parent_schema: str
     parent: str
     bound: str
@@ -164,6 +169,7 @@ class InheritsFrom(Part):
 
     kind = "inherits_from"
     order = 58
+    needs_final_name = True
     parent_schema: str
     parent: str
 

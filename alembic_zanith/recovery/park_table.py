@@ -17,10 +17,12 @@ from alembic_zanith.catalog.constraints import (
     ForeignKey,
     Index,
     IndexAttachment,
+    IndexStatistics,
     InheritedForeignKey,
     InheritedNotNull,
     MovedStatistics,
     NamedNotNull,
+    StatisticsTarget,
 )
 from alembic_zanith.catalog.dependents import refuse_if_needed_by_others
 from alembic_zanith.catalog.parts import GeneratedExpression, Part, Renamed, StandInType
@@ -168,11 +170,7 @@ def _move_away(
         for row in Scope(connection, relation).rows(queries.CONSTRAINTS)
         if row.type == "f" and row.is_clone
     }
-    states = [
-        part
-        for part in capture.table_parts(Scope(connection, relation))
-        if isinstance(part, TriggerState)
-    ]
+    states = _trigger_states(connection, relation)
     for parent in detached:
         run_all(connection, parent.park(relation.name))
     grants = _revoke_all(connection, relation)
@@ -190,9 +188,9 @@ def _move_away(
             if depth == 0 and isinstance(part, ForeignKey) and part.name in clones
             else part
             for part in _parts(scope, depth, numbers, artifact_id, archive)
+            if not isinstance(part, TriggerState)
         ]
-        if depth == 0:
-            parts += states
+        parts += states[member.oid]
         holdings.append(
             Holding(member.name, moved.name, depth, tuple(parts), member.is_partitioned, member.oid)
         )
@@ -207,6 +205,21 @@ def _move_away(
     ]
     root = holdings[0]
     return (replace(root, parts=(*root.parts, *detached)), *holdings[1:])
+
+
+def _trigger_states(connection: Connection, relation: Relation) -> dict[int, list[Part]]:
+    """Return the states of triggers that partitions have from above, by table.
+
+    Read while the table is still where it was: a detached one no longer has them.
+    """
+    return {
+        member.oid: [
+            part
+            for part in capture.table_parts(Scope(connection, member))
+            if isinstance(part, TriggerState)
+        ]
+        for member in tree(connection, relation)
+    }
 
 
 def _revoke_all(connection: Connection, relation: Relation) -> list[tuple[Part, ...]]:
@@ -255,7 +268,10 @@ def _parts(
         if found.reaches_out:
             yield found.part
         elif isinstance(found.part, Index):
-            yield renamed("index", found.part.name)
+            rename = renamed("index", found.part.name)
+            yield rename
+            if found.part.traits.statistics:
+                yield IndexStatistics(rename.parked, found.part.traits.statistics)
     for found in capture.extended_statistics(scope):
         part = found.part
         assert isinstance(part, ExtendedStatistics)
@@ -264,6 +280,8 @@ def _parts(
             continue
         rename = renamed("statistics", part.name, part.schema)
         yield rename
+        if part.target is not None:
+            yield StatisticsTarget(archive or part.schema, rename.parked, part.target)
         if archive is not None:
             yield MovedStatistics(part.schema, rename.parked, archive)
     for row in capture.owned_sequences(scope):
@@ -282,7 +300,10 @@ def _constraint(found: Found, renamed: object) -> Iterator[Part]:
     if isinstance(part, InheritedNotNull) or not found.can_be_renamed:
         return
     if isinstance(part, Constraint | NamedNotNull) and not found.reaches_out:
-        yield renamed("constraint", part.name)  # type: ignore[operator]  # the closure of _parts
+        rename = renamed("constraint", part.name)  # type: ignore[operator]  # the closure of _parts
+        yield rename
+        if isinstance(part, Constraint) and part.traits is not None and part.traits.statistics:
+            yield IndexStatistics(rename.parked, part.traits.statistics)
     elif found.reaches_out or not isinstance(part, IndexAttachment):
         yield part
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from alembic_zanith.artifacts import Artifact
-from alembic_zanith.catalog.grants import Grants
 from alembic_zanith.catalog.parts import Part, StandInType
 from alembic_zanith.errors import NotRestorableError
 from alembic_zanith.identifiers import QualifiedName, literal, quote
