@@ -113,8 +113,13 @@ def _nothing_parked(
     store: ArtifactStore, target: str, kinds: Collection[ArtifactKind]
 ) -> NothingParkedError:
     what = "column" if ArtifactKind.SOFT_DROP_COLUMN in kinds else "table"
-    live = [found for found in store.all([ArtifactStatus.LIVE]) if found.kind in kinds]
-    if not live:
+    everything = store.all([ArtifactStatus.LIVE])
+    live = [found for found in everything if found.kind in kinds]
+    others = [found for found in matching(everything, target) if found.kind not in kinds]
+    if others:
+        verb = "restore-column" if others[0].is_column else "restore-table"
+        hint = f" Did you mean `alembic zanith-recover {verb} {others[0].source}`?"
+    elif not live:
         hint = f" No {what} is parked in this database."
     else:
         hint = did_you_mean(target, {found.source for found in live}) or (
