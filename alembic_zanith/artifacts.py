@@ -29,7 +29,7 @@ from .errors import UnknownObjectError, ZanithError
 from .identifiers import QualifiedName, display_name
 from .models import ArtifactKind, ArtifactStatus, Base, MigrationArtifact
 from .privileges import require_create_in_schema
-from .sql import moment, run, scalar
+from .sql import callers_path, moment, run, scalar
 from .workspace import Workspace
 
 _LOCK_KEY = 0x7A616E697468
@@ -275,7 +275,8 @@ class ArtifactStore:
     @property
     def current_schema(self) -> str:
         """The schema that a name without one is looked for in first."""
-        schema = scalar(self.connection, "SELECT current_schema()::text")
+        with callers_path(self.connection):
+            schema = scalar(self.connection, "SELECT pg_catalog.current_schema()")
         if schema is None:
             raise ZanithError(
                 "No schema on the search_path of this connection exists, so there is none to keep "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from .identifiers import QualifiedName, literal, quote
-from .sql import one, run
+from .sql import CALLERS_PATH, one, run
 
 _PINNED = {
-    "search_path": "pg_catalog",
+    "search_path": "pg_catalog, pg_temp",
     "row_security": "off",
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
@@ -50,14 +50,16 @@ def pinned_settings(connection: Connection) -> Iterator[None]:
     >>> with pinned_settings(connection):                        # doctest: +SKIP
     ...     checksum(connection, rows)
     """
-    before = settings_now(connection, _PINNED)
-    _apply(connection, _PINNED)
+    before = settings_now(connection, [*_PINNED, CALLERS_PATH])
+    remembered = before[CALLERS_PATH] or f"={before['search_path']}"
+    _apply(connection, {**_PINNED, CALLERS_PATH: remembered})
     try:
         yield
     except DBAPIError:
         raise  # the transaction takes no further statement
     except BaseException:
-        _apply(connection, before)
+        with suppress(DBAPIError):  # the error may come from a transaction that failed
+            _apply(connection, before)
         raise
     _apply(connection, before)
 
@@ -76,16 +78,12 @@ def roomy_memory(connection: Connection) -> Iterator[None]:
     _apply(connection, {"maintenance_work_mem": str(before)})
 
 
-def settings_now(connection: Connection, names: Mapping[str, str]) -> dict[str, str]:
-    """Return the current values of those settings that this server knows."""
-    result = connection.execute(
-        text(
-            "SELECT name::text, setting::text FROM pg_catalog.pg_settings"
-            " WHERE lower(name) = ANY (CAST(:names AS text[]))"
-        ),
-        {"names": [name.lower() for name in names]},
-    )
-    return {row.name: row.setting for row in result}
+def settings_now(connection: Connection, names: Sequence[str]) -> dict[str, str]:
+    """Return the current values of settings; an empty text for one that is not set."""
+    calls = ", ".join(f"pg_catalog.current_setting(:n{i}, true)" for i, _ in enumerate(names))
+    parameters = {f"n{i}": name for i, name in enumerate(names)}
+    found = connection.execute(text(f"SELECT {calls}"), parameters).one()
+    return {name: value or "" for name, value in zip(names, found, strict=True)}
 
 
 def _apply(connection: Connection, values: Mapping[str, str]) -> None:
@@ -98,9 +96,9 @@ def _apply(connection: Connection, values: Mapping[str, str]) -> None:
 
 def pinned_sql() -> list[str]:
     """Return the statements that pin what recovery SQL depends on, for a script of its own."""
-    return [
-        f"SET LOCAL {quote(name)} = {literal(value)}" for name, value in sorted(_PINNED.items())
-    ]
+    values = {name: literal(value) for name, value in _PINNED.items()}
+    values["search_path"] = _PINNED["search_path"]  # a list of names; a literal would be one name
+    return [f"SET LOCAL {quote(name)} = {value}" for name, value in sorted(values.items())]
 
 
 CHECKSUM_ALGORITHM = "md5-sum128"

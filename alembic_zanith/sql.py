@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, text
@@ -39,6 +40,31 @@ def one(connection: Connection, statement: str) -> tuple[Any, ...]:
     """Execute one statement as `run` does, and return its only row."""
     row: Sequence[Any] = run(connection, statement).one()
     return tuple(row)
+
+
+CALLERS_PATH = "alembic_zanith.search_path"
+"""The setting in which `integrity.pinned_settings` remembers the caller's `search_path`, after a
+mark that tells an empty one from none."""
+
+
+@contextmanager
+def callers_path(connection: Connection) -> Iterator[None]:
+    """Give the caller's own `search_path` back for a block that looks a name up by it.
+
+    Nothing but functions may be called in such a block, each with its schema: any operator or type
+    could be a namesake of PostgreSQL's own that somebody has put on the path.
+    https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS
+    """
+    setting = "SELECT pg_catalog.current_setting(:name, true)"
+    remembered = scalar(connection, setting, name=CALLERS_PATH)
+    if not remembered:
+        yield
+        return
+    pinned = scalar(connection, setting, name="search_path")
+    set_path = "SELECT pg_catalog.set_config('search_path', :path, true)"
+    scalar(connection, set_path, path=remembered[1:])
+    yield
+    scalar(connection, set_path, path=pinned)
 
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

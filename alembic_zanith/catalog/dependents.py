@@ -10,9 +10,10 @@ from sqlalchemy.exc import DBAPIError
 from alembic_zanith.errors import DependentObjectsError, NotDroppableError
 from alembic_zanith.failures import sqlstate
 from alembic_zanith.identifiers import QualifiedName, literal, quote
-from alembic_zanith.sql import run, scalar
+from alembic_zanith.sql import callers_path, run, scalar
 
 _SETTING = "alembic_zanith.dependents"
+_MARK = "pg_catalog.chr(1)"
 
 
 def refuse_if_needed_by_others(
@@ -48,7 +49,7 @@ def list_dependents(
         drop = f"ALTER TABLE {relation} DROP COLUMN {quote(column)} RESTRICT"
     done = f"nothing depends {secrets.token_hex(4)}"
     body = f"""
-DECLARE detail text; message text; hint text;
+DECLARE detail pg_catalog.text; message pg_catalog.text;
 BEGIN
   PERFORM pg_catalog.set_config({literal(_SETTING)}, '', true);
   BEGIN
@@ -58,12 +59,13 @@ BEGIN
     WHEN dependent_objects_still_exist THEN
       GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, message = MESSAGE_TEXT;
       PERFORM pg_catalog.set_config({literal(_SETTING)},
-                                    coalesce(nullif(detail, ''), message), true);
+                                    pg_catalog.concat(detail, {_MARK}, message), true);
     WHEN SQLSTATE 'ZN000' THEN NULL;
   END;
 END"""
     try:
-        with connection.begin_nested():
+        # PostgreSQL words what depends by the path of the caller; see there for what this takes.
+        with connection.begin_nested(), callers_path(connection):
             run(connection, f"DO {literal(body)}")
             found = scalar(
                 connection, "SELECT pg_catalog.current_setting(:name, true)", name=_SETTING
@@ -78,4 +80,5 @@ END"""
         raise NotDroppableError(
             f"{what} cannot be parked, because PostgreSQL would refuse to drop it as well: {reason}"
         ) from error
-    return [line for line in str(found or "").splitlines() if line.strip()]
+    detail, _, message = str(found or "").partition("\x01")
+    return [line for line in (detail or message).splitlines() if line.strip()]

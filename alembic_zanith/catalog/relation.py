@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection
 
 from alembic_zanith.errors import NotDroppableError, UnknownObjectError, did_you_mean
 from alembic_zanith.identifiers import QualifiedName
-from alembic_zanith.sql import rows, scalar
+from alembic_zanith.sql import callers_path, rows, scalar
 
 _KINDS = {
     "v": "a view",
@@ -105,28 +106,35 @@ def server_version(connection: Connection) -> int:
     return int(scalar(connection, "SELECT pg_catalog.current_setting('server_version_num')"))
 
 
-def _relation(row: object) -> Relation:
+def _relation(row: Any) -> Relation:
     return Relation(
-        oid=row.oid,  # type: ignore[attr-defined]  # rows of _RELATION, here and below
-        name=QualifiedName(row.schema, row.name),  # type: ignore[attr-defined]
-        kind=row.kind,  # type: ignore[attr-defined]
-        is_partition=row.is_partition,  # type: ignore[attr-defined]
-        owner=row.owner,  # type: ignore[attr-defined]
-        tablespace=row.tablespace,  # type: ignore[attr-defined]
+        oid=row.oid,
+        name=QualifiedName(row.schema, row.name),
+        kind=row.kind,
+        is_partition=row.is_partition,
+        owner=row.owner,
+        tablespace=row.tablespace,
     )
 
 
 def find_relation(connection: Connection, table: str, schema: str | None = None) -> Relation | None:
     """Return the table of that name, by `search_path` when no schema is given, or None."""
+    row = _find(connection, table, schema)
+    return _relation(row) if row is not None and row.kind in "rp" else None
+
+
+_VISIBLE = "SELECT CAST(pg_catalog.to_regclass(pg_catalog.quote_ident(:table)) AS pg_catalog.oid)"
+
+
+def _find(connection: Connection, table: str, schema: str | None) -> Any:
     if schema is None:
-        where = "WHERE c.oid = pg_catalog.to_regclass(pg_catalog.quote_ident(:table))"
-        found = rows(connection, _RELATION + where, table=table)
+        with callers_path(connection):
+            oid = scalar(connection, _VISIBLE, table=table)
+        found = rows(connection, _RELATION + "WHERE c.oid = CAST(:oid AS oid)", oid=oid)
     else:
         where = "WHERE n.nspname = :schema AND c.relname = :table"
         found = rows(connection, _RELATION + where, table=table, schema=schema)
-    if not found or found[0].kind not in "rp":
-        return None
-    return _relation(found[0])
+    return found[0] if found else None
 
 
 def relation_by_oid(connection: Connection, oid: int) -> Relation | None:
@@ -141,26 +149,21 @@ def get_relation(connection: Connection, table: str, schema: str | None = None) 
     Raises `UnknownObjectError`, naming close ones, when there is none, and `NotDroppableError`
     for a view, a sequence, a temporary table or one of PostgreSQL itself.
     """
-    if schema is None:
-        where = "WHERE c.oid = pg_catalog.to_regclass(pg_catalog.quote_ident(:table))"
-        found = rows(connection, _RELATION + where, table=table)
-    else:
-        where = "WHERE n.nspname = :schema AND c.relname = :table"
-        found = rows(connection, _RELATION + where, table=table, schema=schema)
-    if not found:
+    row = _find(connection, table, schema)
+    if row is None:
         raise UnknownObjectError(_no_table(connection, table, schema))
-    if found[0].kind not in "rp":
-        what = _KINDS.get(found[0].kind, "no table")
+    if row.kind not in "rp":
+        what = _KINDS.get(row.kind, "no table")
         raise NotDroppableError(
             f"{table!r} is {what}, not a table; only tables and their columns can be parked."
         )
-    if found[0].persistence == "t":
+    if row.persistence == "t":
         raise NotDroppableError(
             f"{table!r} is a temporary table; it ends with its session and cannot be parked."
         )
-    if found[0].schema == "information_schema" or found[0].schema.startswith("pg_"):
+    if row.schema == "information_schema" or row.schema.startswith("pg_"):
         raise NotDroppableError(f"{table!r} belongs to PostgreSQL itself and cannot be parked.")
-    return _relation(found[0])
+    return _relation(row)
 
 
 def _no_table(connection: Connection, table: str, schema: str | None) -> str:

@@ -19,6 +19,7 @@ from alembic_zanith.errors import (
     ZanithError,
 )
 from alembic_zanith.failures import sqlstate
+from alembic_zanith.integrity import pinned_settings
 from alembic_zanith.sql import moment, run, scalar
 
 P = ParamSpec("P")
@@ -75,7 +76,7 @@ def all_or_nothing(connection: Connection, what: str) -> Iterator[None]:
             "before it has its lock, and those would be lost. Nothing has changed. Run migrations "
             'at READ COMMITTED: isolation_level="READ COMMITTED" where env.py makes the engine.'
         )
-    with connection.begin_nested():
+    with connection.begin_nested(), pinned_settings(connection):
         yield
 
 
