@@ -68,7 +68,8 @@ def export_artifact(
     require_all_rows(connection, holder, f"exporting {artifact.source}")
     select = _select(connection, artifact, holder)
     sink = (JsonArraySink if chosen is ExportFormat.JSON else Sink)(output, on_progress)
-    with pinned_settings(connection):
+    # Should the output fail, the caller's transaction lives on.
+    with pinned_settings(connection), connection.begin_nested():
         count = _stream(connection, chosen, select, sink)
     return ExportReport(artifact, count, sink.size)
 
