@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 
+from alembic_zanith.artifacts import Artifact
 from alembic_zanith.errors import (
     AmbiguousTargetError,
     HoldsParkedColumnsError,
@@ -104,10 +106,12 @@ def test_letter_case_counts_in_what_is_quoted_and_in_every_purge(database: Datab
 
 
 @each_way_to_drop_a_table
-def test_a_table_that_holds_a_parked_column_is_not_purged(database: Database, drop: object) -> None:
+def test_a_table_that_holds_a_parked_column_is_not_purged(
+    database: Database, drop: Callable[..., Artifact]
+) -> None:
     database.execute(NOTES)
     column = database.do(soft_drop_column, "notes", "x", retention_days=None)
-    table = database.do(drop, "notes", retention_days=0)  # type: ignore[arg-type]
+    table = database.do(drop, "notes", retention_days=0)
     with pytest.raises(HoldsParkedColumnsError, match=f"notes.x .artifact {column.id}"):
         database.do(purge, "notes")
     for dry_run in (True, False):
@@ -122,11 +126,13 @@ def test_a_table_that_holds_a_parked_column_is_not_purged(database: Database, dr
 
 
 @each_way_to_drop_a_table
-def test_a_table_goes_with_columns_that_are_due_as_well(database: Database, drop: object) -> None:
+def test_a_table_goes_with_columns_that_are_due_as_well(
+    database: Database, drop: Callable[..., Artifact]
+) -> None:
     database.execute(NOTES)
     with database.begin() as connection:
         soft_drop_column(connection, "notes", "x", retention_days=0)
-        drop(connection, "notes", retention_days=0)  # type: ignore[operator]
+        drop(connection, "notes", retention_days=0)
     foreseen = database.do(cleanup, dry_run=True)
     assert [(each.artifact.source, each.error) for each in foreseen] == [
         ("notes.x", None),
