@@ -58,6 +58,7 @@ INSERT INTO everything VALUES
 """
 
 PECULIAR_SETTINGS = (
+    "SET DateStyle = 'German'",
     "SET TimeZone = 'Asia/Tokyo'",
     "SET IntervalStyle = 'iso_8601'",
     "SET extra_float_digits = -10",
