@@ -159,7 +159,7 @@ def test_what_the_column_carries_goes_along_and_is_in_the_definition(project: Pr
         sa.Index(op.f('ix_users_lower'), sa.literal_column('lower(email)'), unique=False, postgresql_where='(team_id IS NOT NULL)'),
         sa.Index(op.f('ix_users_team_id'), 'team_id', unique=False)
         )
-        """,  # noqa: E501 -- the text as it is written
+        """,
     )
 
 
@@ -201,7 +201,7 @@ def test_an_index_that_is_made_anew_under_its_name_is_dropped_by_name(project: P
         op.create_unique_constraint(op.f('uq_users'), 'users', ['a', 'b'], postgresql_nulls_not_distinct=False)
         op.drop_index('ix_users', table_name='users')
         op.create_index(op.f('ix_users'), 'users', ['a', 'b'], unique=False)
-        """,  # noqa: E501 -- the text as it is written
+        """,
     )
 
 
@@ -254,7 +254,7 @@ def test_a_column_is_replaced_by_one_of_another_name(project: Project) -> None:
         """
         op.restore_column('users', sa.Column('legacy_uuid', sa.UUID(), autoincrement=False, nullable=True))
         op.drop_column('users', 'uuid')
-        """,  # noqa: E501 -- the text as it is written
+        """,
     )
 
 
@@ -282,7 +282,7 @@ def test_batch_rendering_writes_batch_op(project: Project) -> None:
             sa.Index(batch_op.f('ix_users_legacy_uuid'), 'legacy_uuid', unique=False)
             )
             batch_op.restore_column(sa.Column('email', sa.TEXT(), autoincrement=False, nullable=False))
-        """,  # noqa: E501 -- the text as it is written
+        """,
     )
 
 
@@ -296,7 +296,7 @@ def test_a_schema_is_written_out(project: Project) -> None:
         "op.soft_drop_column('users', 'legacy_uuid', schema='shop')",
         """
         op.restore_column('users', sa.Column('legacy_uuid', sa.UUID(), autoincrement=False, nullable=True), schema='shop')
-        """,  # noqa: E501 -- the text as it is written
+        """,
     )
 
 
@@ -321,7 +321,7 @@ def test_a_naming_convention_and_other_module_prefixes_are_kept(project: Project
         db.Column('legacy_uuid', db.VARCHAR(), autoincrement=False, nullable=False),
         db.UniqueConstraint('legacy_uuid', name=alembic_op.f('uq_users_legacy_uuid'), postgresql_nulls_not_distinct=False)
         )
-    """)  # noqa: E501 -- the text as it is written
+    """)
     before = project.database.dump()
     project.upgrade()
     assert is_up_to_date(project)
@@ -356,7 +356,7 @@ def test_types_that_need_an_import_and_render_item_are_rendered(project: Project
         """
         op.restore_column('users', sa.Column('n', Number(), autoincrement=False, nullable=True))
         op.restore_column('users', sa.Column('data', postgresql.JSONB(astext_type=sa.Text()), autoincrement=False, nullable=False))
-        """,  # noqa: E501 -- the text as it is written
+        """,
     )
     assert "from sqlalchemy.dialects import postgresql" in script.source
     assert "from sqlalchemy import Integer as Number" in script.source
@@ -374,7 +374,7 @@ def test_names_that_need_quotes_are_kept(project: Project) -> None:
         """op.soft_drop_column('Order Lines', 'A "b" 100%')""",
         """
         op.restore_column('Order Lines', sa.Column('A "b" 100%', sa.TEXT(), autoincrement=False, nullable=True))
-        """,  # noqa: E501 -- the text as it is written
+        """,
     )
 
 

@@ -41,7 +41,7 @@ sa.UniqueConstraint('user_id', 'message', name=op.f('uq_audit_log'), postgresql_
 sa.Index(op.f('ix_audit_log_user_id'), 'user_id', unique=False),
 comment='who did what'
 )
-"""  # noqa: E501 -- the text as it is written
+"""
 
 
 def test_a_table_is_soft_dropped_and_comes_back_with_its_rows(project: Project) -> None:
@@ -115,7 +115,7 @@ def test_a_dropped_table_frees_its_name_and_those_of_its_indexes(project: Projec
         sa.UniqueConstraint('a', name=op.f('uq_a'), postgresql_include=[], postgresql_nulls_not_distinct=False),
         sa.Index(op.f('ix_a'), 'a', unique=False)
         )
-        """,  # noqa: E501 -- the text as it is written
+        """,
     )
 
 

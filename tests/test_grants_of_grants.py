@@ -32,7 +32,7 @@ def a_chain_of_grants(database: Database) -> list[str]:
 def test_nobody_but_the_owner_has_any_right_on_what_is_parked(
     database: Database, strategy: str, target: str
 ) -> None:
-    owner, *others = a_chain_of_grants(database)
+    a_chain_of_grants(database)
     with database.begin() as connection:
         Dropped.parse(target).park(connection, strategy)
     rights = database.rows(
