@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ CREATE INDEX ON sessions (user_id);
 INSERT INTO sessions (user_id) SELECT id FROM users;
 """
 
-DROPS = {
+DROPS: dict[str, tuple[Callable[..., object], tuple[str, ...], str]] = {
     "soft_drop_column": (soft_drop_column, ("users", "legacy_uuid"), "users.legacy_uuid"),
     "soft_drop_table": (soft_drop_table, ("sessions",), "sessions"),
     "archive_column": (archive_column, ("users", "note"), "users.note"),
