@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -204,7 +203,7 @@ def test_two_version_tables_in_one_schema_share_one_list(project: Project) -> No
 
 BEFORE_CONFIGURE = 'connection.exec_driver_sql("SELECT 1")'
 
-ENVIRONMENTS: dict[str, Callable[[Project], object]] = {
+ENVIRONMENTS: dict[str, Any] = {
     "stock": lambda project: None,
     "transaction per migration": lambda project: project.configure_context(
         "transaction_per_migration=True"
