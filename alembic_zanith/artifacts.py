@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+import functools
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -27,10 +28,14 @@ from sqlalchemy.schema import CreateColumn
 from . import targets
 from .errors import UnknownObjectError, ZanithError
 from .identifiers import QualifiedName, display_name
+from .integrity import pinned_settings
 from .models import ArtifactKind, ArtifactStatus, Base, MigrationArtifact
 from .privileges import require_create_in_schema
 from .sql import callers_path, moment, run, scalar
 from .workspace import Workspace
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _LOCK_KEY = 0x7A616E697468
 """Advisory lock under which the bookkeeping tables are created: the bytes of "zanith"."""
@@ -100,6 +105,19 @@ class Artifact:
         return name if self.parked_column is None else f"{name}.{display_name(self.parked_column)}"
 
 
+def _pinned(
+    method: Callable[Concatenate[ArtifactStore, P], R],
+) -> Callable[Concatenate[ArtifactStore, P], R]:
+    """Make a method run under pinned settings: what it calls is PostgreSQL's own for certain."""
+
+    @functools.wraps(method)
+    def whole(store: ArtifactStore, /, *args: P.args, **options: P.kwargs) -> R:
+        with pinned_settings(store.connection):
+            return method(store, *args, **options)
+
+    return whole
+
+
 class ArtifactStore:
     """Reads and writes the artifacts of the database behind a connection.
 
@@ -124,10 +142,12 @@ class ArtifactStore:
     def table(self) -> QualifiedName:
         return QualifiedName(self.schema, MigrationArtifact.__tablename__)
 
+    @_pinned
     def exists(self) -> bool:
         """Tell whether anything was ever parked here: whether the bookkeeping table exists."""
         return self._columns_present(MigrationArtifact.__tablename__) != set()
 
+    @_pinned
     def ensure(self) -> None:
         """Create the five tables, or add the columns that a newer version brought.
 
@@ -193,12 +213,14 @@ class ArtifactStore:
     def _options(self) -> dict[str, Any]:
         return {"schema_translate_map": {None: self.schema}}
 
+    @_pinned
     def add(self, artifact: Artifact) -> None:
         """Write the row of a new artifact, in the current transaction."""
         values = {field.name: getattr(artifact, field.name) for field in fields(artifact)}
         values["kind"], values["status"] = artifact.kind.value, artifact.status.value
         self.connection.execute(insert(_ROWS), values, execution_options=self._options)
 
+    @_pinned
     def all(self, statuses: Collection[ArtifactStatus] | None = None) -> list[Artifact]:
         """Return the artifacts, newest first; none when nothing was ever parked."""
         if not self.exists():
@@ -209,18 +231,21 @@ class ArtifactStore:
         result = self.connection.execute(query, execution_options=self._options)
         return [_artifact(row._mapping) for row in result]
 
+    @_pinned
     def get(self, artifact_id: str) -> Artifact | None:
         """Return the artifact with exactly this id."""
         query = self._select().where(_ROWS.c.id == artifact_id)
         row = self.connection.execute(query, execution_options=self._options).first()
         return None if row is None else _artifact(row._mapping)
 
+    @_pinned
     def lock(self, artifact_id: str) -> Artifact | None:
         """Return the artifact with its row locked, so that two restores cannot run at once."""
         query = self._select().where(_ROWS.c.id == artifact_id).with_for_update()
         row = self.connection.execute(query, execution_options=self._options).first()
         return None if row is None else _artifact(row._mapping)
 
+    @_pinned
     def mark_restored(self, artifact_id: str, restored_as: str, report: dict[str, Any]) -> None:
         """Note that the data is back."""
         self.ensure()
@@ -236,6 +261,7 @@ class ArtifactStore:
         )
         self.connection.execute(statement, execution_options=self._options)
 
+    @_pinned
     def delete(self, artifact_id: str) -> None:
         """Remove the row of an artifact."""
         statement = delete(_ROWS).where(_ROWS.c.id == artifact_id)

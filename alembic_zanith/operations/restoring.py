@@ -11,6 +11,7 @@ from alembic_zanith.catalog.relation import columns, find_relation
 from alembic_zanith.errors import RestoredElsewhereError
 from alembic_zanith.hooks import is_downgrade
 from alembic_zanith.identifiers import display_name, split_target
+from alembic_zanith.integrity import pinned_settings
 from alembic_zanith.models import ArtifactStatus
 from alembic_zanith.recovery import NothingParkedError, RestoreReport
 from alembic_zanith.recovery.taken import refuse_unusable_name
@@ -55,10 +56,11 @@ class Source:
 
     def is_there(self, connection: Connection) -> bool:
         """Whether the database has it now."""
-        relation = find_relation(connection, self.table, self.schema)
-        if relation is None or self.column is None:
-            return relation is not None
-        return self.column in {each.name for each in columns(connection, relation)}
+        with pinned_settings(connection):
+            relation = find_relation(connection, self.table, self.schema)
+            if relation is None or self.column is None:
+                return relation is not None
+            return self.column in {each.name for each in columns(connection, relation)}
 
 
 def restored_or_empty(
@@ -182,7 +184,7 @@ def find_source(
     names = (str(table), None if column is None else str(column))
     if schema is not None:
         return Source(str(schema), *names)
-    current = rows(connection, "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))::text")
+    current = rows(connection, "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))")
     path = [str(row[0]) for row in current]
     artifacts = store.all()
 

@@ -23,7 +23,7 @@ from .listing import find_artifact
 from .locate import locate_parked, require_parked
 from .report import ExportReport
 from .row_security import require_all_rows
-from .session import require_transaction
+from .session import reading, require_transaction
 from .sinks import JsonArraySink, Sink
 
 _BUFFER_BYTES = 1 << 18
@@ -37,6 +37,7 @@ class ExportFormat(StrEnum):
     JSON = "json"
 
 
+@reading
 def export_artifact(
     connection: Connection,
     target: str,

@@ -10,10 +10,11 @@ from alembic_zanith.workspace import Workspace
 from .listing import find_artifact
 from .presence import find_parked
 from .report import Inspection
-from .session import require_transaction
+from .session import reading, require_transaction
 from .verify_parked import examine
 
 
+@reading
 def inspect_artifact(
     connection: Connection, target: str, *, workspace: Workspace | None = None
 ) -> Inspection:

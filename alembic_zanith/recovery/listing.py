@@ -10,9 +10,10 @@ from alembic_zanith.workspace import Workspace
 
 from .presence import ParkedRelation, find_all_parked
 from .report import ArtifactSummary
-from .session import require_postgresql
+from .session import reading, require_postgresql
 
 
+@reading
 def list_artifacts(
     connection: Connection,
     *,

@@ -22,14 +22,16 @@ from alembic_zanith.errors import (
 from alembic_zanith.failures import server_message
 from alembic_zanith.identifiers import quote
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
-from alembic_zanith.sql import run, scalar
+from alembic_zanith.sql import run, run_all, scalar
 from alembic_zanith.targets import named_exactly
 from alembic_zanith.workspace import Workspace
 
 from .carriers import meant, several
+from .definition import Definition
 from .presence import ParkedRelation, find_all_parked
 from .report import PurgeReport
-from .session import now, require_postgresql, require_transaction
+from .session import now, reading, require_postgresql, require_transaction
+from .shelter import Shelter
 
 CLEANUP_LOCK_TIMEOUT = "5s"
 """How long a cleanup waits for a table that others use, unless `lock_timeout` is set already.
@@ -39,6 +41,7 @@ https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIME
 """
 
 
+@reading
 def purge(
     connection: Connection, target: str, *, workspace: Workspace | None = None
 ) -> PurgeReport:
@@ -66,6 +69,7 @@ def purge(
     return report
 
 
+@reading
 def purge_candidate(
     connection: Connection, target: str, *, workspace: Workspace | None = None
 ) -> Artifact:
@@ -82,6 +86,7 @@ def purge_candidate(
     return candidates[0]
 
 
+@reading
 def cleanup(
     connection: Connection,
     *,
@@ -172,6 +177,7 @@ def _purge(store: ArtifactStore, artifact: Artifact) -> PurgeReport | None:
     _refuse_loss(store, artifact, parked)
     if parked is not None:
         run(store.connection, _drop_statement(artifact, parked))
+        run_all(store.connection, _drop_shelter(artifact))
         drop_unused_parked_types(store.connection)
     store.delete(artifact.id)
     return _report(artifact, parked, dropped=parked is not None)
@@ -228,6 +234,11 @@ def _drop_statement(artifact: Artifact, parked: ParkedRelation) -> str:
     if artifact.kind is ArtifactKind.SOFT_DROP_COLUMN and artifact.parked_column is not None:
         return f"ALTER TABLE {parked.name} DROP COLUMN {quote(artifact.parked_column)}"
     return f"DROP {'FOREIGN TABLE' if parked.kind == 'f' else 'TABLE'} {parked.name}"
+
+
+def _drop_shelter(artifact: Artifact) -> list[str]:
+    root = Definition.from_json(artifact.definition).root
+    return [part.drop() for part in root.parts if isinstance(part, Shelter)]
 
 
 def _report(

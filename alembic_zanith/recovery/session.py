@@ -88,9 +88,23 @@ def atomic(
     @functools.wraps(function)
     def whole(connection: Connection, /, *args: P.args, **options: P.kwargs) -> R:
         if options.get("dry_run"):
-            return function(connection, *args, **options)
+            return reading(function)(connection, *args, **options)
         what = f"{function.__name__}({', '.join(map(repr, args))})"
         with all_or_nothing(connection, what):
+            return function(connection, *args, **options)
+
+    return whole
+
+
+def reading(
+    function: Callable[Concatenate[Connection, P], R],
+) -> Callable[Concatenate[Connection, P], R]:
+    """Make a function that only looks run under pinned settings."""
+
+    @functools.wraps(function)
+    def whole(connection: Connection, /, *args: P.args, **options: P.kwargs) -> R:
+        require_postgresql(connection, function.__name__)
+        with pinned_settings(connection):
             return function(connection, *args, **options)
 
     return whole
