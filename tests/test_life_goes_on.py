@@ -248,15 +248,23 @@ def test_a_second_restore_does_nothing(database: Database, drop: Drop, as_name: 
     assert database.dump_of_all() == before
 
 
-@each_way_to_drop_a_column
-def test_what_was_restored_and_dropped_since_is_not_called_restored(
-    database: Database, drop: Drop
-) -> None:
+def test_what_was_restored_and_dropped_since_is_not_called_restored(database: Database) -> None:
     users_with(database, "note text")
-    artifact = database.do(drop, "users", "note")
+    artifact = database.do(soft_drop_column, "users", "note")
     database.do(restore_column, "users.note", as_name="note_2")
     database.execute("ALTER TABLE users DROP note_2; ALTER TABLE users ADD note text")
     with pytest.raises(NothingParkedError) as refusal:
         database.do(restore_column, "users.note")
     assert artifact.id in str(refusal.value)
     assert "users.note_2" in str(refusal.value)
+
+
+def test_an_archive_that_was_restored_and_dropped_since_is_used_again(database: Database) -> None:
+    users_with(database, "note text")
+    database.do(archive_column, "users", "note")
+    database.do(restore_column, "users.note")
+    database.execute("UPDATE users SET note = 'changed'; ALTER TABLE users DROP note")
+    report = database.do(restore_column, "users.note")
+    assert not report.already_restored
+    assert any("restored before" in warning for warning in report.warnings)
+    assert notes(database) == {1: "one", 2: None}
