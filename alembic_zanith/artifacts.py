@@ -30,7 +30,7 @@ from .errors import UnknownObjectError, ZanithError
 from .identifiers import QualifiedName, display_name
 from .integrity import pinned_settings
 from .models import ArtifactKind, ArtifactStatus, Base, MigrationArtifact
-from .privileges import require_create_in_schema
+from .privileges import close_to_others, require_create_in_schema
 from .sql import callers_path, moment, run, scalar
 from .workspace import Workspace
 
@@ -175,6 +175,8 @@ class ArtifactStore:
             here.create_all(
                 self.connection, tables=[placed[table.name] for table in absent], checkfirst=False
             )
+            for table in absent:
+                close_to_others(self.connection, QualifiedName(self.schema, table.name))
         for table, columns in missing:
             for name in columns or ():
                 clause = CreateColumn(table.c[name]).compile(dialect=self.connection.dialect)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from alembic_zanith.errors import MissingPrivilegeError, UnknownObjectError
-from alembic_zanith.identifiers import quote
-from alembic_zanith.sql import rows, scalar
+from alembic_zanith.identifiers import QualifiedName, quote
+from alembic_zanith.sql import rows, run, scalar
 
 _SCHEMA = """
 SELECT current_user::text AS role,
@@ -72,3 +72,31 @@ def require_ownership(connection: Connection, table: str, owner: str) -> None:
             f"Nothing has changed. Connect as {owner}, or let an administrator run:\n"
             f"  GRANT {quote(owner)} TO {quote(role)};"
         )
+
+
+_OPEN_TO_OTHERS = """
+SELECT DISTINCT n.nspname::text AS schema, c.relname::text AS name,
+       coalesce(pg_catalog.quote_ident(r.rolname), 'PUBLIC') AS grantee
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) x
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
+ WHERE x.grantee <> c.relowner
+   AND (c.oid = pg_catalog.to_regclass(:table)
+        OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = CAST('pg_catalog.pg_class' AS regclass) AND d.objid = c.oid
+                      AND d.refclassid = CAST('pg_catalog.pg_class' AS regclass)
+                      AND d.refobjid = pg_catalog.to_regclass(:table) AND c.relkind = 'S'))
+"""
+
+
+def close_to_others(connection: Connection, table: QualifiedName) -> None:
+    """Take away what ALTER DEFAULT PRIVILEGES granted to others on a new table and its sequences.
+
+    Archives hold data that was meant to be gone, and what the artifacts table holds is run as SQL
+    by whoever restores.
+    https://www.postgresql.org/docs/current/sql-alterdefaultprivileges.html
+    """
+    for row in rows(connection, _OPEN_TO_OTHERS, table=str(table)):
+        relation = QualifiedName(row.schema, row.name)
+        run(connection, f"REVOKE ALL ON TABLE {relation} FROM {row.grantee}")

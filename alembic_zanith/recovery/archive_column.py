@@ -40,10 +40,11 @@ from alembic_zanith.integrity import (
     roomy_memory,
 )
 from alembic_zanith.models import ArtifactKind
+from alembic_zanith.privileges import close_to_others
 from alembic_zanith.sql import one, rows, run, run_all
 from alembic_zanith.workspace import Workspace
 
-from .archive_schema import close_to_others, ensure_archive_schema
+from .archive_schema import ensure_archive_schema
 from .definition import ArchiveKey, Definition, Holding
 from .park_column import begin, rename, storage_clauses
 from .record import Proof, Ticket, record
