@@ -29,6 +29,11 @@ class Holding:
     is_partitioned: bool = False
     oid: int = 0
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether it has another name while parked, as tables have but for a shelter."""
+        return self.name != self.parked
+
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": self.name.schema,

@@ -114,7 +114,7 @@ def _names_wanted(
     """Yield what each part, and each partition of a table, is about to be called."""
     for holding in definition.holdings:
         schema = _schema(holding, definition, place)
-        if definition.column is None and holding is not definition.root:
+        if definition.column is None and holding is not definition.root and holding.has_moved:
             yield Name(RELATION, schema, holding.name.name), Name(TYPE, schema, holding.name.name)
         for part in holding.parts:
             if names := _names(part, schema, holding.parked.schema, found):

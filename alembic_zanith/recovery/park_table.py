@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
 
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog import capture, queries
-from alembic_zanith.catalog.capture import Found, Scope
+from alembic_zanith.catalog.capture import Scope
 from alembic_zanith.catalog.constraints import (
-    Constraint,
-    ExtendedStatistics,
     ForeignKey,
-    Index,
-    IndexAttachment,
-    IndexStatistics,
     InheritedForeignKey,
-    InheritedNotNull,
-    MovedStatistics,
-    NamedNotNull,
-    StatisticsTarget,
 )
 from alembic_zanith.catalog.dependents import refuse_if_needed_by_others
-from alembic_zanith.catalog.parts import GeneratedExpression, Part, Renamed, StandInType
+from alembic_zanith.catalog.parts import Part
 from alembic_zanith.catalog.relation import (
     Relation,
     columns,
@@ -35,9 +25,8 @@ from alembic_zanith.catalog.relation import (
     tree,
 )
 from alembic_zanith.catalog.table_parts import TriggerState
-from alembic_zanith.catalog.user_types import free_type_names, held_types
+from alembic_zanith.catalog.user_types import free_type_names
 from alembic_zanith.identifiers import (
-    QualifiedName,
     is_zanith_name,
     parked_name,
     quote,
@@ -56,10 +45,12 @@ from alembic_zanith.workspace import Workspace
 
 from .archive_schema import ensure_archive_schema
 from .definition import Definition, Holding, park_order
-from .park_column import refuse_own, storage_clauses
+from .park_column import refuse_own
+from .parts_of_table import ParkedNames, parts_of_table, sheltered_parts
 from .record import Proof, Ticket, record
 from .row_security import require_all_rows
 from .session import atomic, lock_table
+from .shelter import Shelter, take_shelter
 from .structure import table_structure
 
 
@@ -164,20 +155,26 @@ def _move_away(
     connection: Connection, relation: Relation, artifact_id: str, archive: str | None
 ) -> tuple[Holding, ...]:
     """Rename the table and its partitions, then take away what would still act."""
-    detached = list(capture.parents(Scope(connection, relation)))
+    detached: list[Part] = list(capture.parents(Scope(connection, relation)))
     clones = {
         row.name
         for row in Scope(connection, relation).rows(queries.CONSTRAINTS)
         if row.type == "f" and row.is_clone
     }
     states = _trigger_states(connection, relation)
+    shelter = None
+    if not relation.is_partition:
+        schema = archive or relation.name.schema
+        shelter = take_shelter(connection, relation, artifact_id, schema)
     for parent in detached:
         run_all(connection, parent.park(relation.name))
     grants = _revoke_all(connection, relation)
-    numbers = count(1)
+    names = ParkedNames(artifact_id)
     holdings = []
     for depth, member in enumerate(tree(connection, relation)):
-        parked = _rename(connection, member, artifact_id, None if depth == 0 else next(numbers))
+        own = parked_name(member.name.name, artifact_id)
+        parked = member.name.renamed(own if depth == 0 else names.name(member.name.name))
+        run(connection, f"ALTER TABLE {member.name} RENAME TO {quote(parked.name)}")
         if archive is not None:
             run(connection, f"ALTER TABLE {parked} SET SCHEMA {quote(archive)}")
         moved = relation_by_oid(connection, member.oid)
@@ -187,13 +184,18 @@ def _move_away(
             InheritedForeignKey(part.name)
             if depth == 0 and isinstance(part, ForeignKey) and part.name in clones
             else part
-            for part in _parts(scope, depth, numbers, artifact_id, archive)
+            for part in parts_of_table(scope, depth, names, archive)
             if not isinstance(part, TriggerState)
         ]
         parts += states[member.oid]
         holdings.append(
             Holding(member.name, moved.name, depth, tuple(parts), member.is_partitioned, member.oid)
         )
+    if shelter is not None:
+        inherited = tuple(sheltered_parts(Scope(connection, shelter), names))
+        holdings.append(Holding(shelter.name, shelter.name, 0, inherited))
+        grants.append(())
+        detached.append(Shelter(shelter.name.schema, shelter.name.name))
     for holding, part in park_order(tuple(holdings)):
         run_all(connection, part.park(holding.parked))
     moved = relation_by_oid(connection, relation.oid)
@@ -242,74 +244,3 @@ def _grants(scope: Scope) -> Iterator[Part]:
         yield from capture.sequence_grants(scope, row)
     yield from capture.relation_grants(scope)
     yield from capture.column_grants(scope)
-
-
-def _rename(
-    connection: Connection, member: Relation, artifact_id: str, number: int | None
-) -> QualifiedName:
-    new = parked_name(member.name.name, artifact_id, number)
-    run(connection, f"ALTER TABLE {member.name} RENAME TO {quote(new)}")
-    return member.name.renamed(new)
-
-
-def _parts(
-    scope: Scope, depth: int, numbers: Iterator[int], artifact_id: str, archive: str | None
-) -> Iterator[Part]:
-    """What of one relation gets a parked name, and what goes because it reaches out."""
-    schema = scope.relation.name.schema
-
-    def renamed(object_kind: str, name: str, where: str = schema) -> Renamed:
-        parked = parked_name(name, artifact_id, next(numbers))
-        return Renamed(object_kind, where, name, parked)
-
-    for found in capture.constraints(scope):
-        yield from _constraint(found, renamed)
-    for found in capture.indexes(scope):
-        if found.reaches_out:
-            yield found.part
-        elif isinstance(found.part, Index):
-            rename = renamed("index", found.part.name)
-            yield rename
-            if found.part.traits.statistics:
-                yield IndexStatistics(rename.parked, found.part.traits.statistics)
-    for found in capture.extended_statistics(scope):
-        part = found.part
-        assert isinstance(part, ExtendedStatistics)
-        if found.reaches_out:
-            yield part
-            continue
-        rename = renamed("statistics", part.name, part.schema)
-        yield rename
-        if part.target is not None:
-            yield StatisticsTarget(archive or part.schema, rename.parked, part.target)
-        if archive is not None:
-            yield MovedStatistics(part.schema, rename.parked, archive)
-    for row in capture.owned_sequences(scope):
-        yield renamed("sequence", row.name)
-    for default in capture.defaults(scope):
-        if default.reaches_out and not isinstance(default.part, GeneratedExpression):
-            yield default.part
-    if depth == 0:
-        yield from _stand_ins(scope)
-        yield from held_types(scope.connection, scope.relation)
-    yield from capture.table_parts(scope)
-
-
-def _constraint(found: Found, renamed: object) -> Iterator[Part]:
-    part = found.part
-    if isinstance(part, InheritedNotNull) or not found.can_be_renamed:
-        return
-    if isinstance(part, Constraint | NamedNotNull) and not found.reaches_out:
-        rename = renamed("constraint", part.name)  # type: ignore[operator]  # the closure of _parts
-        yield rename
-        if isinstance(part, Constraint) and part.traits is not None and part.traits.statistics:
-            yield IndexStatistics(rename.parked, part.traits.statistics)
-    elif found.reaches_out or not isinstance(part, IndexAttachment):
-        yield part
-
-
-def _stand_ins(scope: Scope) -> Iterator[Part]:
-    retypable = {row.name for row in scope.rows(queries.RETYPABLE_COLUMNS)}
-    for column in columns(scope.connection, scope.relation):
-        if column.needs_stand_in and column.name in retypable and not column.generated:
-            yield StandInType.of(column, storage_clauses(column))

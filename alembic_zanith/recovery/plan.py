@@ -162,6 +162,8 @@ def _table(definition: Definition, place: Place) -> Iterator[Step]:
         if statements and not part.needs_final_name:
             yield Step(tuple(statements), holding.parked, part)
     for holding in definition.holdings:
+        if not holding.has_moved:
+            continue
         target = _target(holding, definition, place)
         yield Step(tuple(_return(holding, target)), target)
     for holding, part in definition.parts():

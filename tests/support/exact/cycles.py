@@ -73,6 +73,11 @@ class Cycle:
         given_up = (report.left_out, report.not_valid, report.renamed, report.warnings)
         assert given_up == ((), (), (), ())
 
+    def purge(self, artifact: Artifact) -> None:
+        """Drop what was parked for good."""
+        with self._engine.begin() as connection:
+            recovery.purge(connection, artifact.id)
+
     def park_and_bring_back(self, target: Target, strategy: str) -> None:
         """Go once round."""
         self.bring_back(self.park(target, strategy), target)
