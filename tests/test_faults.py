@@ -165,9 +165,16 @@ def test_a_fault_at_some_statements(database: Database, name: str, fault: Fault)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", Fault)
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_fault_at_every_statement(database: Database, name: str, fault: Fault) -> None:
-    is_before_or_after(database, SCENARIOS[name], fault, points=1000)
+    is_before_or_after(database, SCENARIOS[name], fault, points=10_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("name", sorted(set(SCENARIOS) - set(QUICK)))
+def test_a_fault_at_many_statements(database: Database, name: str, fault: Fault) -> None:
+    is_before_or_after(database, SCENARIOS[name], fault, points=20)
 
 
 @pytest.mark.parametrize("name", QUICK)
