@@ -181,9 +181,7 @@ def shared_databases(server: LocalPostgres) -> Iterator[tuple[Database, Database
 
 
 @pytest.fixture
-def twin_schemas(
-    shared_databases: tuple[Database, Database], strategy: str
-) -> Iterator[MakeTwins]:
+def twin_schemas(shared_databases: tuple[Database, Database], strategy: str) -> Iterator[MakeTwins]:
     """As `twins`, but quick: in a new schema of databases that other tests use as well."""
     with contextlib.ExitStack() as stack:
 

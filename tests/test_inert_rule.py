@@ -154,4 +154,8 @@ def test_a_column_of_the_same_name_takes_its_place(twin_schemas: MakeTwins) -> N
     again = "ALTER TABLE t ADD gone text NOT NULL DEFAULT 'new' CONSTRAINT t_gone_key UNIQUE"
     made.agree_on(again, "INSERT INTO t (id, gone) VALUES (2, 'x')")
     made.drop("t.gone")
-    made.agree_on("INSERT INTO t (id) VALUES (3)", again.replace("DEFAULT 'new' ", "").replace("NOT NULL", ""), "UPDATE t SET gone = id::text")
+    made.agree_on(
+        "INSERT INTO t (id) VALUES (3)",
+        again.replace("DEFAULT 'new' ", "").replace("NOT NULL", ""),
+        "UPDATE t SET gone = id::text",
+    )

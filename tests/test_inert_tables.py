@@ -8,7 +8,9 @@ from tests.conftest import MakeTwins
 
 pytestmark = pytest.mark.majors
 
-PARENT = "CREATE TABLE parent (id int PRIMARY KEY, v text); INSERT INTO parent VALUES (1), (2), (3);"
+PARENT = (
+    "CREATE TABLE parent (id int PRIMARY KEY, v text); INSERT INTO parent VALUES (1), (2), (3);"
+)
 
 
 @pytest.mark.parametrize("action", ["NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT"])

@@ -59,7 +59,6 @@ class Dropped:
         column: Callable[..., Artifact] = getattr(recovery, f"{strategy}_column")
         return column(connection, self.table, self.column, schema=self.schema, **options)
 
-
     def restore(self, connection: SQLAlchemyConnection, **options: Any) -> RestoreReport:
         """Bring it back."""
         parts = [self.schema or "public", self.table, *([self.column] if self.column else [])]
