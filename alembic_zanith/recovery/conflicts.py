@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.artifacts import Artifact
+from alembic_zanith.catalog.column_parts import ColumnAttributes, ColumnComment
 from alembic_zanith.catalog.constraints import Constraint, ForeignKey, Index, NamedNotNull
 from alembic_zanith.catalog.parts import NotNull, Part, Renamed, StandInType
 from alembic_zanith.catalog.table_parts import Policy
@@ -82,11 +83,12 @@ def can_be_left_out(part: Part) -> bool:
     """Whether `relax` may come back without a part.
 
     Never without a restrictive policy, which would show rows to those it hides them from, nor
-    with a column that keeps a parked type, nor with an object that keeps a parked name.
+    with a column that keeps a parked type, nor with an object that keeps a parked name. Comments
+    and storage settings conflict with no row, so an error there is another kind of trouble.
     """
     if isinstance(part, Policy):
         return part.permissive
-    return not isinstance(part, Renamed | HeldType)
+    return not isinstance(part, Renamed | HeldType | ColumnAttributes | ColumnComment)
 
 
 def without_working_name(artifact: Artifact, text: str) -> str:
