@@ -140,6 +140,10 @@ def prepared(database: Database, scenario: Scenario) -> Database:
     return database
 
 
+def scenario_name(scenario: Scenario) -> str:
+    return next(name for name, each in SCENARIOS.items() if each is scenario)
+
+
 def is_before_or_after(database: Database, scenario: Scenario, fault: Fault, points: int) -> None:
     """Strike at about that many statements of the action, spread over all of them."""
     before = prepared(database, scenario).dump_of_all()
@@ -152,6 +156,8 @@ def is_before_or_after(database: Database, scenario: Scenario, fault: Fault, poi
             now = without_chance(database.dump_of_all())
             if scenario.goes_on and now == without_chance(before):
                 continue
+            if '"left_out": [' in now and "relaxed" in scenario_name(scenario):
+                continue  # relax has left out the part that the error struck, and says so
             assert now == after, f"at statement {at}"
             return
     assert database.dump_of_all() == before
