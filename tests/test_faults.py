@@ -140,10 +140,6 @@ def prepared(database: Database, scenario: Scenario) -> Database:
     return database
 
 
-def scenario_name(scenario: Scenario) -> str:
-    return next(name for name, each in SCENARIOS.items() if each is scenario)
-
-
 def is_before_or_after(database: Database, scenario: Scenario, fault: Fault, points: int) -> None:
     """Strike at about that many statements of the action, spread over all of them."""
     before = prepared(database, scenario).dump_of_all()
@@ -156,22 +152,27 @@ def is_before_or_after(database: Database, scenario: Scenario, fault: Fault, poi
             now = without_chance(database.dump_of_all())
             if scenario.goes_on and now == without_chance(before):
                 continue
-            if '"left_out": [' in now and "relaxed" in scenario_name(scenario):
-                continue  # relax has left out the part that the error struck, and says so
             assert now == after, f"at statement {at}"
             return
     assert database.dump_of_all() == before
 
 
-@pytest.mark.parametrize("fault", Fault)
-@pytest.mark.parametrize("name", QUICK)
+# A relaxed restore leaves out the part that an error strikes, and reports it: that is its purpose.
+SOME_FAULTS = [
+    (name, fault)
+    for name in QUICK
+    for fault in Fault
+    if not (fault is Fault.ERROR and name.startswith("relaxed"))
+]
+
+
+@pytest.mark.parametrize(("name", "fault"), SOME_FAULTS)
 def test_a_fault_at_some_statements(database: Database, name: str, fault: Fault) -> None:
     is_before_or_after(database, SCENARIOS[name], fault, points=5)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", Fault)
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize(("name", "fault"), SOME_FAULTS)
 def test_a_fault_at_every_statement(database: Database, name: str, fault: Fault) -> None:
     is_before_or_after(database, SCENARIOS[name], fault, points=10_000)
 
