@@ -8,121 +8,6 @@ from tests.conftest import MakeTwins
 
 pytestmark = pytest.mark.majors
 
-NEEDS = (
-    "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';"
-    "CREATE FUNCTION fill() RETURNS int LANGUAGE sql AS 'SELECT 1';"
-    "CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
-    "CREATE FUNCTION allowed() RETURNS boolean LANGUAGE sql AS 'SELECT true';"
-    "CREATE SEQUENCE shared; CREATE TABLE other (id int PRIMARY KEY); INSERT INTO other VALUES (1);"
-    "CREATE COLLATION own (provider = libc, locale = 'C');"
-    "CREATE COLLATION used_by_index (provider = libc, locale = 'C');"
-    "CREATE COLLATION used_by_check (provider = libc, locale = 'C');"
-    "CREATE OPERATOR === (FUNCTION = int4eq, LEFTARG = int, RIGHTARG = int, COMMUTATOR = ===);"
-    "CREATE OPERATOR CLASS own_ops FOR TYPE int USING btree AS"
-    " OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);"
-    "CREATE TEXT SEARCH CONFIGURATION words (COPY = simple);"
-)
-DROPS = (
-    "DROP FUNCTION f(int)",
-    "DROP FUNCTION fill()",
-    "DROP SEQUENCE shared",
-    "DROP COLLATION own",
-    "DROP COLLATION used_by_index",
-    "DROP COLLATION used_by_check",
-    "DROP OPERATOR === (int, int)",
-    "DROP OPERATOR CLASS own_ops USING btree",
-    "DROP OPERATOR FAMILY own_ops USING btree",
-    "DROP TEXT SEARCH CONFIGURATION words",
-    "DROP TABLE other",
-)
-COLUMNS = {
-    "default of a function": "gone int NOT NULL DEFAULT fill()",
-    "default in an expression": "gone int DEFAULT 1 + fill()",
-    "default from a sequence": "gone bigint DEFAULT nextval('shared')",
-    "default by the name of a sequence": "gone bigint DEFAULT nextval('shared'::text)",
-    "default that names a table": "gone regclass DEFAULT 'other'",
-    "default that names a function": "gone regprocedure DEFAULT 'f(int)'",
-    "default that names a configuration": "gone regconfig DEFAULT 'words'",
-    "check": "gone int CHECK (f(gone) > 0)",
-    "check by operator": "gone int CHECK (gone === gone)",
-    "check by collation": "gone text CHECK (gone COLLATE used_by_check > 'a')",
-    "check with another column": "gone int, CHECK (f(gone) > id)",
-    "foreign key": "gone int DEFAULT 1 REFERENCES other",
-    "collation": "gone text COLLATE own",
-    "collation, NOT NULL, varchar": "gone varchar(10) COLLATE own NOT NULL DEFAULT 'a' UNIQUE",
-    "collation of an array": "gone text[] COLLATE own",
-    "exclusion where a function says": "gone int, EXCLUDE USING btree (gone WITH =) WHERE (f(gone) > 0)",
-}
-INDEXES = {
-    "expression": "CREATE INDEX ON t ((f(gone)))",
-    "unique expression": "CREATE UNIQUE INDEX ON t (id, f(gone))",
-    "predicate": "CREATE INDEX ON t (id) WHERE f(gone) > 1",
-    "operator class": "CREATE INDEX ON t (gone own_ops)",
-    "collation": "CREATE INDEX ON t ((gone::text) COLLATE used_by_index)",
-    "text search": "CREATE INDEX ON t USING gin (to_tsvector('words', gone::text))",
-    "statistics": "CREATE STATISTICS s ON (f(gone)), id FROM t",
-}
-TABLE_ONLY = {
-    "trigger": "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION fire()",
-    "trigger condition": "CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW WHEN (f(NEW.id) > 1)"
-    " EXECUTE FUNCTION fire()",
-    "constraint trigger": "CREATE CONSTRAINT TRIGGER g AFTER INSERT ON t DEFERRABLE FOR EACH ROW"
-    " EXECUTE FUNCTION fire()",
-    "policy": "CREATE POLICY p ON t USING (allowed())",
-    "policy that reads another table": "CREATE POLICY p ON t USING (id IN (SELECT id FROM other))",
-    "rule": "CREATE RULE r AS ON INSERT TO t DO ALSO SELECT allowed()",
-    "rule that writes another table": "CREATE RULE r AS ON DELETE TO t DO ALSO DELETE FROM other",
-}
-
-
-@pytest.mark.parametrize("column", COLUMNS.values(), ids=list(COLUMNS))
-@pytest.mark.parametrize("what", ["column", "table"])
-def test_what_a_column_needed_can_be_dropped(
-    twin_schemas: MakeTwins, column: str, what: str
-) -> None:
-    setup = f"{NEEDS} CREATE TABLE t (id int PRIMARY KEY, {column}); INSERT INTO t VALUES (1)"
-    made = twin_schemas(setup, "t.gone" if what == "column" else "t")
-    made.agree_on(*DROPS)
-
-
-@pytest.mark.parametrize("index", INDEXES.values(), ids=list(INDEXES))
-@pytest.mark.parametrize("what", ["column", "table"])
-def test_what_an_index_needed_can_be_dropped(
-    twin_schemas: MakeTwins, index: str, what: str
-) -> None:
-    setup = f"{NEEDS} CREATE TABLE t (id int PRIMARY KEY, gone int); INSERT INTO t VALUES (1, 1);"
-    made = twin_schemas(setup + index, "t.gone" if what == "column" else "t")
-    made.agree_on(*DROPS)
-
-
-@pytest.mark.parametrize("part", TABLE_ONLY.values(), ids=list(TABLE_ONLY))
-def test_what_a_table_needed_can_be_dropped(twin_schemas: MakeTwins, part: str) -> None:
-    setup = f"{NEEDS} CREATE TABLE t (id int PRIMARY KEY, gone int); INSERT INTO t VALUES (1, 1);"
-    made = twin_schemas(setup + part, "t")
-    made.agree_on(*DROPS, "DROP FUNCTION fire()", "DROP FUNCTION allowed()")
-
-
-EXTENSIONS = {
-    "btree_gist": "gone int, EXCLUDE USING gist (gone WITH =)",
-    "pg_trgm": "gone text DEFAULT 'x'",
-    "citext": "gone citext NOT NULL DEFAULT 'A' UNIQUE CHECK (gone <> 'b')",
-    "fuzzystrmatch": "gone text NOT NULL DEFAULT soundex('a')",
-    "intarray": "gone int[] DEFAULT '{1}'",
-}
-
-
-@pytest.mark.parametrize("name", EXTENSIONS)
-@pytest.mark.parametrize("what", ["column", "table"])
-def test_an_extension_can_be_dropped(twins: MakeTwins, name: str, what: str) -> None:
-    setup = f'CREATE EXTENSION "{name}"; CREATE TABLE t (id int PRIMARY KEY, {EXTENSIONS[name]});'
-    if name == "pg_trgm":
-        setup += "CREATE INDEX ON t USING gin (gone gin_trgm_ops);"
-    if name == "intarray":
-        setup += "CREATE INDEX ON t USING gist (gone gist__int_ops);"
-    made = twins(setup + "INSERT INTO t VALUES (1)", "t.gone" if what == "column" else "t")
-    made.agree_on(f'DROP EXTENSION "{name}"')
-
-
 TABLE = (
     "CREATE TABLE other (id int PRIMARY KEY); INSERT INTO other VALUES (1);"
     "CREATE TABLE t (id int PRIMARY KEY, a int, b text NOT NULL, v int,"
@@ -250,6 +135,7 @@ def test_a_partitioned_table_can_be_changed_as_after_a_real_drop(twin_schemas: M
     )
 
 
+@pytest.mark.parametrize("strategy", ["soft_drop"])
 def test_a_column_of_a_parent_goes_from_its_children(twin_schemas: MakeTwins) -> None:
     made = twin_schemas(
         "CREATE TABLE parent (id int PRIMARY KEY, v text, gone int NOT NULL DEFAULT 2 CHECK (gone > 0));"

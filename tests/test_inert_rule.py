@@ -10,7 +10,7 @@ import pytest
 
 from devtools.postgres import LocalPostgres
 from tests.conftest import MakeTwins
-from tests.support.gates import GATES, Gate
+from tests.support.gates import GATES, GATES_OF_PARENTS, Gate
 
 pytestmark = pytest.mark.majors
 
@@ -41,6 +41,19 @@ def test_writes_that_do_not_name_the_column_succeed(
         pytest.skip(f"PostgreSQL {gate.since} or newer only")
     made = twin_schemas(gate.setup, "t.gone")
     made.agree_on(*WRITES, *([MERGE] if server.major >= 15 else []))
+
+
+@pytest.mark.parametrize("strategy", ["soft_drop"])
+@pytest.mark.parametrize("gate", GATES_OF_PARENTS.values(), ids=list(GATES_OF_PARENTS))
+def test_neither_do_tables_that_inherit_it_notice(twin_schemas: MakeTwins, gate: Gate) -> None:
+    """An archive is refused there: no key reaches over the children."""
+    made = twin_schemas(gate.setup, "t.gone")
+    made.agree_on(
+        *WRITES,
+        "INSERT INTO child (id) VALUES (90) RETURNING id",
+        "CREATE TABLE younger () INHERITS (t)",
+        "INSERT INTO younger (id) VALUES (91) RETURNING id",
+    )
 
 
 OTHER = "CREATE TABLE other (id int PRIMARY KEY, v text); INSERT INTO other VALUES (1), (2), (3);"

@@ -163,6 +163,9 @@ GATES = {
         " PARTITION BY RANGE (id); CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (50);"
         "CREATE TABLE t_2 PARTITION OF t DEFAULT; INSERT INTO t (id, kept) VALUES (1, 'a')"
     ),
+}
+
+GATES_OF_PARENTS = {
     "identity of a table with children": Gate(
         "CREATE TABLE t (id int PRIMARY KEY, kept text, gone int GENERATED ALWAYS AS IDENTITY);"
         "CREATE TABLE child (own text) INHERITS (t); INSERT INTO t (id, kept) VALUES (1, 'a')"
