@@ -252,25 +252,33 @@ def test_rows_and_progress_are_counted(database: Database) -> None:
 
 
 class FullDisk(io.BytesIO):
-    """Takes one block, then no more."""
+    """Takes so many blocks, then no more."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self._room = room
 
     def write(self, data: Any, /) -> int:
-        if self.tell():
+        self._room -= 1
+        if self._room < 0:
             raise OSError(28, "No space left on device")
         return super().write(data)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_an_output_that_fails_leaves_the_connection_usable(database: Database, driver: str) -> None:
+@pytest.mark.parametrize(("rows", "room"), [(20000, 1), (20000, 0), (10, 0)])
+def test_an_output_that_fails_leaves_the_connection_usable(
+    database: Database, driver: str, rows: int, room: int
+) -> None:
     database.execute(
         "CREATE TABLE t (v text);"
-        "INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 20000)"
+        f"INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, {rows})"
     )
     park(database, soft_drop_table, "t")
 
     def fail_then_go_on(connection: sa.Connection) -> int:
         with pytest.raises(OSError, match="No space left"):
-            export_artifact(connection, "t", output=FullDisk())
+            export_artifact(connection, "t", output=FullDisk(room))
         return int(connection.execute(sa.text("SELECT 7")).scalar_one())
 
     assert in_transaction(database, driver, fail_then_go_on) == 7

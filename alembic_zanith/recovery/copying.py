@@ -6,7 +6,11 @@ https://www.postgresql.org/docs/current/sql-copy.html
 
 from __future__ import annotations
 
+import io
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import repeat
+from operator import itemgetter
 from typing import Any, BinaryIO, Protocol
 
 from sqlalchemy import Connection
@@ -117,11 +121,7 @@ def _psycopg(connection: Connection, query: str, layout: CopyFormat, output: Bin
     if started.status != ExecStatus.COPY_OUT:
         raise error_from_result(started)
     try:
-        next_row, write = pgconn.get_copy_data, output.write
-        size, row = next_row(0)
-        while size > 0:
-            write(row)
-            size, row = next_row(0)
+        _drain(pgconn, output)
     except BaseException:
         _cancel(pgconn)
         raise
@@ -132,14 +132,35 @@ def _psycopg(connection: Connection, query: str, layout: CopyFormat, output: Bin
     return int(finished.command_tuples or 0)
 
 
+def _drain(pgconn: Any, output: BinaryIO) -> None:
+    """Write all that COPY sends.
+
+    Millions of rows go through here, so the innermost loop is one of C: `all` ends with the row
+    that is empty, which stands for the end. It is short enough for Ctrl-C, and for large rows.
+    """
+    block = io.BytesIO()
+    while all(map(block.write, map(_DATA, map(pgconn.get_copy_data, repeat(0, _ROWS_AT_ONCE))))):
+        if block.tell() > _BLOCK_BYTES:
+            output.write(block.getbuffer())
+            block = io.BytesIO()
+    output.write(block.getbuffer())
+
+
+_DATA = itemgetter(1)
+_ROWS_AT_ONCE = 32
+_BLOCK_BYTES = 1 << 17
+
+
 def _cancel(pgconn: Any) -> None:
     """End a COPY that nobody reads any more, so that the transaction can be rolled back."""
+    from psycopg import OperationalError
     from psycopg.pq import ConnStatus
 
     if pgconn.status == ConnStatus.OK:
         pgconn.get_cancel().cancel()
-        while pgconn.get_copy_data(0)[0] > 0:
-            pass
+        with suppress(OperationalError):  # the last row has come already
+            while pgconn.get_copy_data(0)[0] > 0:
+                pass
         while pgconn.get_result() is not None:
             pass
 
