@@ -81,7 +81,7 @@ class RestoredElsewhereError(ZanithError):
 
 
 class NotDroppableError(ZanithError):
-    """PostgreSQL would refuse the real DROP for a reason other than dependents."""
+    """It cannot be dropped, or could not come back, for a reason other than dependents."""
 
 
 class NoKeyError(ZanithError):
@@ -111,7 +111,7 @@ class ConstraintConflictError(ZanithError):
 
 
 class NotRestorableError(ZanithError):
-    """This kind of artifact is kept for inspection only."""
+    """It is kept for inspection only, or has nowhere to come back to as things are."""
 
 
 class MissingPrivilegeError(ZanithError):

@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 hypothesis.settings.register_profile(
     "default",
     max_examples=20,
+    # The same examples every time, so that a change is judged by itself; --examples looks further.
+    derandomize=True,
     deadline=None,
     print_blob=True,
     suppress_health_check=list(hypothesis.HealthCheck),
@@ -59,6 +61,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("alembic-zanith")
     group.addoption("--run-slow", action="store_true", help="run the tests marked slow as well")
     group.addoption(
+        "--examples",
+        type=int,
+        metavar="N",
+        help="give each property test N examples that nobody has seen yet",
+    )
+    group.addoption(
         "--postgres-major", type=int, metavar="N", help="run everything on PostgreSQL N"
     )
     group.addoption(
@@ -80,8 +88,15 @@ def pytest_configure(config: pytest.Config) -> None:
             "--majors starts servers of its own, but TEST_POSTGRES_URL names one. Unset it."
         )
     Database.default_driver = config.getoption("--driver")
-    thorough = config.getoption("--run-slow")
-    hypothesis.settings.load_profile("thorough" if thorough else "default")
+    hypothesis.settings.load_profile("thorough" if config.getoption("--run-slow") else "default")
+    if examples := config.getoption("--examples"):
+        hypothesis.settings.register_profile(
+            "examples",
+            parent=hypothesis.settings.get_profile("default"),
+            max_examples=examples,
+            derandomize=False,
+        )
+        hypothesis.settings.load_profile("examples")
     # A variable of the developer's shell must not decide what a test sees.
     for name in [name for name in os.environ if name.startswith(("PG", "ZANITH_"))]:
         del os.environ[name]

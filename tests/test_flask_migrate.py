@@ -28,7 +28,7 @@ db = SQLAlchemy()
 app = Flask(__name__)
 app.config["SQLALCHEMY_DATABASE_URI"] = os.environ["SHOP_DATABASE"]
 db.init_app(app)
-migrate = Migrate(app, db)
+Migrate(app, db)
 
 
 class User(db.Model):
@@ -42,11 +42,12 @@ class User(db.Model):
 
 
 @app.cli.command(
-    "zanith-recover", context_settings={{"ignore_unknown_options": True}}, add_help_option=False
+    "zanith-recover",
+    context_settings={{"ignore_unknown_options": True, "help_option_names": []}},
 )
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.argument("arguments", nargs=-1)
 def zanith_recover(arguments):
-    recover(migrate.get_config(), arguments)
+    recover(app.extensions["migrate"].migrate.get_config(), arguments)
 """
 
 LEGACY = "legacy_code = db.Column(db.String(20), unique=True)"
@@ -139,6 +140,11 @@ def test_the_application_has_zanith_recover_among_its_commands(shop: FlaskShop) 
     assert "FAILED: " in failed.stderr
     assert "Did you mean 'audit'?" in failed.stderr
     assert "restore-column" in shop.flask("zanith-recover", "--help").succeeded().stdout
+
+
+def test_the_command_is_the_one_in_the_docs() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert APP.format(column="", table="").partition("@app.cli.command(")[2].strip() in page
 
 
 def test_a_refusal_is_an_error_of_flask_migrate(shop: FlaskShop) -> None:

@@ -31,6 +31,7 @@ from .constraints import (
 from .grants import ColumnGrants, GrantEntry, Grants
 from .parts import Default, GeneratedExpression, NotNull, Part
 from .relation import Column, Relation, server_version
+from .retyping import bar_to_rewriting
 from .table_parts import (
     InheritsFrom,
     PartitionOf,
@@ -120,13 +121,24 @@ def _check_or_not_null(row: Any) -> Constraint | NamedNotNull:
     return Constraint(row.name, row.type, row.definition, row.comment, expression=row.expression)
 
 
+_TIMING = re.compile(r"( DEFERRABLE)?( INITIALLY DEFERRED)?\Z")
+
+
 def _key(row: Any) -> Iterator[Part]:
+    definition = row.definition
+    if row.is_partitioned and row.options and row.type != "x":
+        # ALTER INDEX … SET does not work on the index of a partitioned table, so it is made with
+        # its options. Of an exclusion constraint the definition has them.
+        split = _TIMING.search(definition)
+        assert split is not None
+        options = f" WITH ({', '.join(row.options)})"
+        definition = f"{definition[: split.start()]}{options}{split[0]}"
     yield Constraint(
         name=row.name,
         type=row.type,
-        definition=row.definition,
+        definition=definition,
         comment=row.comment,
-        traits=traits(row, with_options=True),
+        traits=traits(row, with_options=not row.is_partitioned),
         attached_to=row.parent_name,
         is_partitioned=row.is_partitioned,
         keys=tuple(row.keys),
@@ -233,6 +245,20 @@ def defaults(scope: Scope) -> Iterator[FoundDefault]:
         else:
             part = Default(row.column_name, row.expression)
         yield FoundDefault(part, row.reaches_out, harmless, constant, row.generated)
+
+
+def lets_expression_change(scope: Scope) -> bool:
+    """Whether the expression of a generated column can be replaced.
+
+    PostgreSQL 17 brought that. A stored column is rewritten for it; a virtual one must not be in a
+    table with check constraints (of other columns: its own go first) or with a publication.
+    https://www.postgresql.org/docs/current/sql-altertable.html
+    """
+    if scope.version < 170000:
+        return False
+    if scope.column is not None and scope.column.generated != "v":
+        return bar_to_rewriting(scope.connection, scope.relation) is None
+    return bool(scope.rows(queries.LETS_EXPRESSION_CHANGE)[0].answer)
 
 
 def not_null(scope: Scope, depth: int) -> Iterator[NotNull]:

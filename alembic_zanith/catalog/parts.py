@@ -154,6 +154,17 @@ class GeneratedExpression(Part):
 
 
 @dataclass(frozen=True)
+class OwnExpression(GeneratedExpression):
+    """The expression of a partition or child, where it is not the parent's; set after that."""
+
+    kind = "own_expression"
+    order = 22
+
+    def park(self, relation: QualifiedName) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True)
 class StandInType(Part):
     """A column whose domain could refuse rows, or whose domain, type of an extension or collation
     could be dropped or changed by a later migration.

@@ -183,6 +183,14 @@ SELECT a.attname::text AS column_name, a.attgenerated::text AS generated,
  ORDER BY ad.adnum
 """
 
+LETS_EXPRESSION_CHANGE = """
+SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_constraint con
+                    WHERE con.conrelid = CAST(:oid AS oid) AND con.contype = 'c'
+                      AND NOT CAST(:attnum AS int) = ANY (coalesce(con.conkey, '{}')))
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication_rel r
+                    WHERE r.prrelid = CAST(:oid AS oid)) AS answer
+"""
+
 OWNED_SEQUENCES = r"""
 SELECT c.oid::bigint AS oid, c.relname::text AS name, a.attname::text AS column_name,
        d.deptype = 'i' AS is_identity,
@@ -324,21 +332,4 @@ SELECT n.nspname::text AS schema, p.relname::text AS name,
   JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
  WHERE i.inhrelid = CAST(:oid AS oid)
  ORDER BY i.inhseqno
-"""
-
-RETYPABLE_COLUMNS = """
-SELECT a.attname::text AS name
-  FROM pg_catalog.pg_attribute a
- WHERE a.attrelid = CAST(:oid AS oid) AND a.attnum > 0 AND NOT a.attisdropped
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table pt
-                    WHERE pt.partrelid = a.attrelid AND a.attnum = ANY (pt.partattrs))
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                     JOIN pg_catalog.pg_attrdef g ON g.oid = d.objid
-                     JOIN pg_catalog.pg_attribute ga
-                       ON ga.attrelid = g.adrelid AND ga.attnum = g.adnum
-                    WHERE d.classid = CAST('pg_catalog.pg_attrdef' AS regclass)
-                      AND d.refclassid = CAST('pg_catalog.pg_class' AS regclass)
-                      AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
-                      AND ga.attgenerated <> '')
- ORDER BY a.attnum
 """

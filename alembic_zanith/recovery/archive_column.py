@@ -23,8 +23,9 @@ from alembic_zanith.catalog.relation import (
     server_version,
     tree,
 )
+from alembic_zanith.catalog.retyping import bar_to_rewriting
 from alembic_zanith.catalog.user_types import create_if_missing
-from alembic_zanith.errors import NoKeyError, ZanithError
+from alembic_zanith.errors import NoKeyError, NotDroppableError, ZanithError
 from alembic_zanith.identifiers import (
     QualifiedName,
     archived_name,
@@ -46,6 +47,7 @@ from alembic_zanith.workspace import Workspace
 
 from .archive_schema import ensure_archive_schema
 from .definition import ArchiveKey, Definition, Holding
+from .expressions import expression_parts
 from .park_column import begin, rename, storage_clauses
 from .record import Proof, Ticket, record
 from .row_security import require_all_rows
@@ -81,6 +83,7 @@ def archive_column(
     store = ArtifactStore(connection, workspace)
     relation, original = begin(connection, table, column, schema)
     require_all_rows(connection, relation, f"archive_column({table!r}, {column!r})")
+    _refuse_without_rewriting(connection, relation, column)
     key = _key(connection, relation, original)
     ticket = Ticket.draw(store, retention_days)
     working_name = parked_name(column, ticket.id)
@@ -172,6 +175,16 @@ def _key(connection: Connection, relation: Relation, column: Column) -> tuple[Ar
     )
 
 
+def _refuse_without_rewriting(connection: Connection, relation: Relation, column: str) -> None:
+    """The values come back by rewriting the table."""
+    if bar := bar_to_rewriting(connection, relation):
+        raise NotDroppableError(
+            f"{relation.name.display}.{column} cannot be archived: PostgreSQL does not rewrite the "
+            f"table {bar}, so the values could not be put back. Nothing has changed. Use "
+            f"op.soft_drop_column({relation.name.name!r}, {column!r}), which rewrites nothing."
+        )
+
+
 def _archive_columns(key: tuple[ArchiveKey, ...]) -> tuple[str, ...]:
     return (*(f"{KEY_PREFIX}{number}" for number, _ in enumerate(key, 1)), VALUE)
 
@@ -226,12 +239,15 @@ def _holdings(
     those and not something else that has the old name by then.
     """
     numbers = count(1)
-    for depth, member in enumerate(tree(connection, relation)):
-        scope = Scope(connection, member, get_column(connection, member, name))
+    members = tree(connection, relation)
+    scopes = [Scope(connection, member, get_column(connection, member, name)) for member in members]
+    expressions = expression_parts(scopes, with_root=False)
+    for depth, (scope, expression) in enumerate(zip(scopes, expressions, strict=True)):
+        member = scope.relation
         sequences = list(archived_sequence_parts(scope, depth, archive, numbers))
         for part in reversed(in_restore_order(sequences)):
             run_all(connection, part.park(member.name))
-        parts = (*sequences, *_parts(scope, depth))
+        parts = (*sequences, *expression, *_parts(scope, depth))
         yield Holding(member.name, member.name, depth, parts, member.is_partitioned, member.oid)
 
 

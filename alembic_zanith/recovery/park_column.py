@@ -12,7 +12,7 @@ from alembic_zanith.catalog import capture
 from alembic_zanith.catalog.capture import Scope
 from alembic_zanith.catalog.constraints import InheritedNotNull, NamedNotNull
 from alembic_zanith.catalog.dependents import refuse_if_needed_by_others
-from alembic_zanith.catalog.parts import GeneratedExpression, Part, Renamed, StandInType
+from alembic_zanith.catalog.parts import Part, Renamed, StandInType
 from alembic_zanith.catalog.relation import (
     Column,
     Relation,
@@ -21,6 +21,7 @@ from alembic_zanith.catalog.relation import (
     server_version,
     tree,
 )
+from alembic_zanith.catalog.retyping import bar_to_rewriting, type_can_refuse
 from alembic_zanith.catalog.user_types import free_type_names, held_types
 from alembic_zanith.errors import NotDroppableError
 from alembic_zanith.identifiers import is_zanith_name, parked_name, quote
@@ -31,12 +32,12 @@ from alembic_zanith.sql import run, run_all
 from alembic_zanith.workspace import Workspace
 
 from .definition import Definition, Holding, park_order
+from .expressions import expression_parts
 from .record import Proof, Ticket, record
 from .sequence_parts import soft_sequence_parts
 from .session import atomic, lock_table
 from .structure import column_structure
 
-CAN_REPLACE_EXPRESSION = 170000
 NAMED_NOT_NULL = 180000
 
 
@@ -150,14 +151,17 @@ def _take_force(
     members = tree(connection, relation)
     scopes = [Scope(connection, member, get_column(connection, member, name)) for member in members]
     keep_not_null = all(_fills_itself(scope) for scope in scopes)
+    expressions = expression_parts(scopes, with_root=True)
     sequences = [
         _holding(scope, depth, soft_sequence_parts(scope, depth, artifact_id))
         for depth, scope in enumerate(scopes)
     ]
     _park(connection, sequences)
     others = [
-        _holding(scope, depth, _soft_parts(scope, depth, keep_not_null, artifact_id))
-        for depth, scope in enumerate(scopes)
+        _holding(
+            scope, depth, (*_soft_parts(scope, depth, keep_not_null, artifact_id), *expression)
+        )
+        for depth, (scope, expression) in enumerate(zip(scopes, expressions, strict=True))
     ]
     _park(connection, others)
     return tuple(
@@ -185,19 +189,29 @@ def _soft_parts(scope: Scope, depth: int, keep_not_null: bool, artifact_id: str)
     column = scope.column
     assert column is not None
     for found in capture.defaults(scope):
-        if isinstance(found.part, GeneratedExpression):
-            if depth == 0 and scope.version >= CAN_REPLACE_EXPRESSION:
-                yield found.part
-        elif not found.is_harmless:
+        if not (found.generated or found.is_harmless):
             yield found.part
     if depth == 0:
         yield from held_types(scope.connection, scope.relation, column.name)
-        if column.needs_stand_in and not column.generated:
+        if column.needs_stand_in and not column.generated and _can_change_type(scope):
             yield StandInType.of(column, storage_clauses(column))
     yield from _soft_constraints(scope, depth, keep_not_null, artifact_id)
     yield from (found.part for found in capture.indexes(scope))
     yield from (found.part for found in capture.extended_statistics(scope))
     yield from capture.column_grants(scope)
+
+
+def _can_change_type(scope: Scope) -> bool:
+    """Whether the column can have another type; raise where it can neither do that nor stay."""
+    assert scope.column is not None
+    bar = bar_to_rewriting(scope.connection, scope.relation)
+    if bar and type_can_refuse(scope.connection, scope.relation, scope.column):
+        raise NotDroppableError(
+            f"{scope.relation.name.display}: a column of the domain {scope.column.type} cannot be "
+            "parked here. Its domain could refuse new rows, and PostgreSQL does not let its type "
+            f"change {bar}. Nothing has changed. Change that first, or drop the column for real."
+        )
+    return bar is None
 
 
 def _soft_constraints(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from alembic_zanith.catalog import capture, queries
+from alembic_zanith.catalog import capture
 from alembic_zanith.catalog.capture import Found, Scope
 from alembic_zanith.catalog.column_parts import ColumnAttributes
 from alembic_zanith.catalog.constraints import (
@@ -22,6 +22,7 @@ from alembic_zanith.catalog.constraints import (
 )
 from alembic_zanith.catalog.parts import GeneratedExpression, Part, Renamed, StandInType
 from alembic_zanith.catalog.relation import columns
+from alembic_zanith.catalog.retyping import fixed_columns
 from alembic_zanith.catalog.user_types import HeldType, held_types
 from alembic_zanith.identifiers import parked_name
 
@@ -114,9 +115,9 @@ def _own_types(scope: Scope) -> Iterator[Part]:
 
 
 def _stand_ins(scope: Scope) -> Iterator[StandInType]:
-    retypable = {row.name for row in scope.rows(queries.RETYPABLE_COLUMNS)}
+    fixed = fixed_columns(scope.connection, scope.relation)
     for column in columns(scope.connection, scope.relation):
-        if column.needs_stand_in and column.name in retypable and not column.generated:
+        if column.needs_stand_in and column.name not in fixed and not column.generated:
             yield StandInType.of(column, storage_clauses(column))
 
 

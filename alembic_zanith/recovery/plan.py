@@ -74,10 +74,35 @@ def _column_parts(definition: Definition, place: Place) -> Iterator[Step]:
             yield Step(tuple(statements), relation, part)
 
 
+_RENAME_IN_INDEXES = """
+DECLARE named pg_catalog.text;
+BEGIN
+  LOOP
+    SELECT CAST(i.indexrelid AS regclass) INTO named
+      FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indexrelid
+     WHERE a.attname = {old}
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute taken
+                        WHERE taken.attrelid = i.indexrelid AND taken.attname = {new})
+     ORDER BY EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = i.indexrelid)
+     LIMIT 1;
+    EXIT WHEN named IS NULL;
+    EXECUTE pg_catalog.format('ALTER TABLE %s RENAME COLUMN %I TO %I', named, {old}, {new});
+  END LOOP;
+END"""
+
+
 def _rename_column(definition: Definition, place: Place) -> Step:
-    old, new = quote(str(definition.working_name)), quote(place.name)
-    statement = f"ALTER TABLE {place.relation} RENAME COLUMN {old} TO {new}"
-    return Step((statement,), place.relation)
+    """Give the column its name, and its indexes too: their columns are not renamed along.
+
+    An index of a partition follows that of its parent, so those come first.
+    """
+    old, new = str(definition.working_name), place.name
+    indexes = _RENAME_IN_INDEXES.format(old=literal(old), new=literal(new))
+    statements = (
+        f"ALTER TABLE {place.relation} RENAME COLUMN {quote(old)} TO {quote(new)}",
+        f"DO {literal(indexes)}",
+    )
+    return Step(statements, place.relation)
 
 
 def _soft_column(definition: Definition, place: Place) -> Iterator[Step]:

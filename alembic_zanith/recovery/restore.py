@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from alembic_zanith.artifacts import ArtifactStore
+from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog.column_parts import SequenceFill
 from alembic_zanith.catalog.relation import Relation, tree
+from alembic_zanith.catalog.retyping import bar_to_rewriting
 from alembic_zanith.catalog.user_types import HeldType
+from alembic_zanith.errors import NotRestorableError
 from alembic_zanith.identifiers import display_name, quote
 from alembic_zanith.integrity import pinned_settings, roomy_memory
 from alembic_zanith.models import ArtifactKind
@@ -81,6 +83,8 @@ def restore_column(
     definition = as_they_are_now(definition, tree(connection, relation))
     missing = 0
     orphaned = 0
+    if found.kind is ArtifactKind.ARCHIVE_COLUMN:
+        _require_rewriting(connection, found, relation)
     if found.kind is ArtifactKind.ARCHIVE_COLUMN and definition.generated_expression is None:
         require_all_rows(connection, relation, f"restoring {found.source}")
         with pinned_settings(connection):
@@ -185,6 +189,15 @@ def _restore(
         noted = {key: value for key, value in report.as_dict().items() if key != "statements"}
         store.mark_restored(artifact.id, report.restored_as, noted)
     return report
+
+
+def _require_rewriting(connection: Connection, artifact: Artifact, relation: Relation) -> None:
+    if bar := bar_to_rewriting(connection, relation):
+        raise NotRestorableError(
+            f"{artifact.source} cannot come back: PostgreSQL does not rewrite its table {bar}. "
+            "Nothing has changed, and the archive is intact. Change that first, or export the "
+            f"values: `alembic zanith-recover export {artifact.id} --format csv`"
+        )
 
 
 def _with_fill(steps: list[Step], fill: Step | None) -> list[Step]:

@@ -15,7 +15,15 @@ from alembic_zanith.artifacts import Artifact
 from alembic_zanith.errors import DependentObjectsError, NoKeyError, NotDroppableError
 from tests.support.database import Database
 from tests.support.exact.dumps import without_column_order
-from tests.support.exact.targets import Refusal, Target, has_key, is_declared_below, refusal
+from tests.support.exact.targets import (
+    Refusal,
+    Target,
+    cannot_be_rewritten,
+    has_key,
+    has_strict_domain,
+    is_declared_below,
+    refusal,
+)
 
 Park = Callable[..., Artifact]
 
@@ -85,17 +93,30 @@ class Cycle:
     def comes_back_or_is_refused(self, target: Target, strategy: str) -> bool:
         """Go once round, or see parking refused exactly where it has to be.
 
-        That is where PostgreSQL refuses the real drop, where an archive would have no key, and
-        where a child declares the column itself. Return whether it went round.
+        That is where PostgreSQL refuses the real drop, where an archive would have no key, where
+        a child declares the column itself, and where the table cannot be rewritten but would have
+        to be. Return whether it went round.
         """
         with self._engine.begin() as connection:
             real = refusal(connection, target)
             keyless = target.column is not None and not has_key(connection, target)
             declared_below = target.column is not None and is_declared_below(connection, target)
+            needs_rewrite = strategy == "archive" or (
+                target.column is not None and has_strict_domain(connection, target)
+            )
+            unwritable = (
+                target.column is not None
+                and real is None
+                and needs_rewrite
+                and cannot_be_rewritten(connection, target)
+            )
         if real is not None:
             self.is_refused_like_the_real_drop(target, strategy, real)
         elif declared_below:
             with pytest.raises(NotDroppableError, match="declares the column itself"):
+                self.park(target, strategy)
+        elif unwritable:
+            with pytest.raises(NotDroppableError, match="PostgreSQL does not"):
                 self.park(target, strategy)
         elif strategy == "archive" and keyless:
             with pytest.raises(NoKeyError, match=r"op\.soft_drop_column"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -103,6 +104,11 @@ SELECT EXISTS (
                          AND NOT c.convalidated)))
 """
 
+_HAS_HEIRS = """
+SELECT EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent
+                WHERE c.oid = to_regclass('{relation}') AND c.relkind = 'r')
+"""
+
 _IS_DECLARED_BELOW = """
 WITH RECURSIVE below (oid) AS (
      SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = to_regclass('{relation}')
@@ -114,8 +120,11 @@ SELECT EXISTS (SELECT FROM below JOIN pg_attribute a ON a.attrelid = below.oid
 
 
 def has_key(connection: sa.Connection, target: Target) -> bool:
-    """Whether the column's table has a key that the column is not part of."""
-    return _ask(connection, _HAS_KEY, target)
+    """Whether the column's table has a key that the column is not part of.
+
+    By plain inheritance there is none: the parent's does not reach over the rows of its children.
+    """
+    return _ask(connection, _HAS_KEY, target) and not _ask(connection, _HAS_HEIRS, target)
 
 
 def is_declared_below(connection: sa.Connection, target: Target) -> bool:
@@ -123,7 +132,39 @@ def is_declared_below(connection: sa.Connection, target: Target) -> bool:
     return _ask(connection, _IS_DECLARED_BELOW, target)
 
 
+def cannot_be_rewritten(connection: sa.Connection, target: Target) -> bool:
+    """Whether PostgreSQL refuses to rewrite the table: others store its rows, mostly."""
+    attempt = connection.begin_nested()
+    try:
+        connection.exec_driver_sql(f"ALTER TABLE {target.relation} ADD probe integer")
+        connection.exec_driver_sql(
+            f"ALTER TABLE {target.relation} ALTER probe TYPE text USING clock_timestamp()::text"
+        )
+    except DBAPIError as error:
+        if not re.search("uses its row type|used as a catalog table", str(error)):
+            raise
+        return True
+    finally:
+        attempt.rollback()
+    return False
+
+
+_CAN_REFUSE = """
+SELECT EXISTS (SELECT FROM pg_attribute
+                WHERE attrelid = to_regclass('{relation}') AND attname = '{column}'
+                  AND atttypid IN ('kit.positive'::regtype, 'kit.small'::regtype,
+                                   'kit.label'::regtype, 'kit.labels'::regtype))
+"""
+
+
+def has_strict_domain(connection: sa.Connection, target: Target) -> bool:
+    """Whether the column is of a domain of the kit that has constraints."""
+    return _ask(connection, _CAN_REFUSE, target)
+
+
 def _ask(connection: sa.Connection, question: str, target: Target) -> bool:
     column = str(target.column).replace("'", "''")
     query = question.format(relation=target.relation, column=column)
-    return bool(connection.exec_driver_sql(query).scalar())
+    # Names may have a % in them, which drivers take for a placeholder otherwise.
+    plain = {"no_parameters": True}
+    return bool(connection.exec_driver_sql(query, execution_options=plain).scalar())

@@ -67,13 +67,19 @@ class Columns:
     def declarations(self) -> str:
         return ", ".join(f"{name} {kind.declaration}" for name, kind in self.kinds.items())
 
-    def insert(self, table: str, first: int, last: int) -> str:
-        """Return an INSERT of rows `first` to `last`; the fifth row has NULLs where it may."""
+    def insert(self, table: str, first: int, last: int, *, is_child: bool = False) -> str:
+        """Return an INSERT of rows `first` to `last`; the fifth row has NULLs where it may.
+
+        A child by plain inheritance has the columns, but neither identities nor all defaults.
+        """
         values = {
             name: f"CASE WHEN g <> 5 THEN {kind.value} END" if kind.is_nullable else kind.value
             for name, kind in self.kinds.items()
             if kind.value is not None
         }
+        if is_child:
+            numbered = (n for n, kind in self.kinds.items() if kind.family == "int")
+            values |= {name: "g" for name in numbered if name not in values}
         names = ", ".join(("id", *values))
         return (
             f"INSERT INTO {table} ({names}) SELECT {', '.join(('g', *map(str, values.values())))}"
@@ -99,6 +105,7 @@ class Filling:
     kit: Kit
     columns: Columns
     draw: st.DrawFn | None = None
+    is_partitioned: bool = False
     _names: Iterator[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -109,6 +116,8 @@ class Filling:
     def fits(self, feature: Feature) -> bool:
         """Whether the table has columns for all the places, and the server knows the feature."""
         known = {"t", "n", "m", *self.kit.names, *self.columns.families()}
+        if feature.plain_only and self.is_partitioned:
+            return False
         return feature.since <= self.kit.major and feature.places <= known
 
     def fill(self, feature: Feature, tables: Sequence[str]) -> str:
@@ -213,7 +222,8 @@ def partitioned_worlds(draw: st.DrawFn, kit: Kit) -> World:
     by, partitions = draw(st.sampled_from(list(_PARTITIONINGS.items())))
     setup = [f"CREATE TABLE t (id integer, {found.declarations}) PARTITION BY {by}", *partitions]
     setup.append(found.insert("t", 1, 6))
-    return _with_features(draw, kit, found, ["t", "t", "t", "t_1", "t_2"], setup)
+    tables = ["t", "t", "t", "t_1", "t_2"]
+    return _with_features(draw, kit, found, tables, setup, is_partitioned=True)
 
 
 _CHILDREN = [
@@ -237,14 +247,20 @@ def inheriting_worlds(draw: st.DrawFn, kit: Kit) -> World:
     found = draw(columns(kit.major))
     children = draw(st.sampled_from(_CHILDREN))
     setup = [f"CREATE TABLE t (id integer, {found.declarations})", *children]
-    setup += [found.insert("t", 1, 3), found.insert("child", 4, 6)]
+    setup += [found.insert("t", 1, 3), found.insert("child", 4, 6, is_child=True)]
     return _with_features(draw, kit, found, ["t", "t", "child"], setup)
 
 
 def _with_features(
-    draw: st.DrawFn, kit: Kit, found: Columns, tables: list[str], setup: list[str]
+    draw: st.DrawFn,
+    kit: Kit,
+    found: Columns,
+    tables: list[str],
+    setup: list[str],
+    *,
+    is_partitioned: bool = False,
 ) -> World:
-    filling = Filling(kit, found, draw)
+    filling = Filling(kit, found, draw, is_partitioned)
     keys, features, dependents = (
         [feature for feature in section if filling.fits(feature)]
         for section in (KEYS, FEATURES, DEPENDENTS)

@@ -22,6 +22,7 @@ CREATE UNIQUE INDEX ON {t} ({id}, kit.twice({int}));
 
 CREATE UNIQUE INDEX ON {t} ({id}, {text} COLLATE "C") WHERE {int} > 2;
 
+-- plain: ATTACH PARTITION completes an index that was made ON ONLY the parent
 CREATE INDEX ON ONLY {t} ({any});
 
 -- since 15

@@ -1,0 +1,61 @@
+"""Generated columns come back with their expressions, whichever of them PostgreSQL lets change."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.database import Database
+from tests.support.exact.cycles import Cycle
+from tests.support.exact.targets import Target
+
+STORED_PARTITIONS = """
+CREATE TABLE t (id integer PRIMARY KEY, made integer GENERATED ALWAYS AS (id * 2) STORED)
+  PARTITION BY RANGE (id);
+CREATE TABLE t_1 PARTITION OF t (made GENERATED ALWAYS AS (id * 7) STORED)
+  FOR VALUES FROM (0) TO (2);
+CREATE TABLE t_2 PARTITION OF t DEFAULT;
+INSERT INTO t VALUES (1), (2);
+"""
+VIRTUAL_BESIDE_A_CHECK = """
+CREATE TABLE t (id integer PRIMARY KEY, made integer GENERATED ALWAYS AS (id * 2), n integer);
+ALTER TABLE t ADD CHECK (n > 0);
+"""
+VIRTUAL_WITH_A_CHECK_OF_ITS_OWN = """
+CREATE TABLE t (id integer PRIMARY KEY, made integer GENERATED ALWAYS AS (id * 2) CHECK (made > 0));
+INSERT INTO t VALUES (1);
+"""
+VIRTUAL_AND_PUBLISHED = """
+CREATE TABLE t (id integer PRIMARY KEY, made integer GENERATED ALWAYS AS (id * 2));
+CREATE PUBLICATION news FOR TABLE t;
+"""
+
+
+@pytest.mark.majors
+@pytest.mark.min_major(17)
+@pytest.mark.parametrize("way", ["command", "psql"])
+def test_a_partition_keeps_an_expression_of_its_own(database: Database, way: str) -> None:
+    database.execute(STORED_PARTITIONS)
+    made_comes_back(database, way)
+
+
+@pytest.mark.majors
+@pytest.mark.min_major(18)
+@pytest.mark.parametrize("way", ["command", "psql"])
+@pytest.mark.parametrize(
+    "setup",
+    [VIRTUAL_BESIDE_A_CHECK, VIRTUAL_WITH_A_CHECK_OF_ITS_OWN, VIRTUAL_AND_PUBLISHED],
+    ids=["beside a check", "with a check of its own", "published"],
+)
+def test_a_virtual_column_comes_back(database: Database, setup: str, way: str) -> None:
+    database.execute(setup)
+    made_comes_back(database, way)
+
+
+def made_comes_back(database: Database, way: str) -> None:
+    """Soft-drop and archive the column `made`, and compare the dumps."""
+    made = Target("public", "t", "made")
+    with Cycle(database, way) as cycle:
+        cycle.park_and_bring_back(made, "soft_drop")
+        cycle.nothing_has_changed()
+        cycle.park_and_bring_back(made, "archive")
+        cycle.only_column_order_has_changed()
