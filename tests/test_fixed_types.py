@@ -132,3 +132,21 @@ def test_a_catalog_table_of_logical_decoding(database: Database, strategy: str) 
         else:
             cycle.park_and_bring_back(Target("public", "t", "made"), strategy)
         cycle.nothing_has_changed()
+
+
+@pytest.mark.min_major(18)
+@BOTH_WAYS
+@EVERYWHERE
+def test_a_partition_with_a_foreign_key_that_is_not_valid(
+    database: Database, strategy: str, way: str
+) -> None:
+    database.execute(
+        "CREATE TABLE parent (a integer, b integer, UNIQUE (a, b));"
+        "CREATE TABLE t (id integer, a integer, b integer) PARTITION BY RANGE (id);"
+        "CREATE TABLE t_1 PARTITION OF t DEFAULT PARTITION BY RANGE (id);"
+        "CREATE TABLE t_1_1 PARTITION OF t_1 DEFAULT; INSERT INTO t VALUES (1, 1, NULL), (2, 7, 7);"
+        "ALTER TABLE t ADD FOREIGN KEY (a, b) REFERENCES parent (a, b) MATCH FULL NOT VALID"
+    )
+    with Cycle(database, way) as cycle:
+        cycle.park_and_bring_back(Target("public", "t_1"), strategy)
+        cycle.nothing_has_changed()

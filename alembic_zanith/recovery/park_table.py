@@ -182,7 +182,12 @@ def _move_away(
         scope = Scope(connection, moved)
         parts = [
             InheritedForeignKey(part.name)
-            if depth == 0 and isinstance(part, ForeignKey) and part.name in clones
+            if depth == 0
+            and isinstance(part, ForeignKey)
+            and part.name in clones
+            # Attaching would check one that is not valid, which may well fail. So that one comes
+            # back before, not valid as it was, and PostgreSQL joins it to the parent's.
+            and part.validated
             else part
             for part in parts_of_table(scope, depth, names, archive)
             if not isinstance(part, TriggerState)
