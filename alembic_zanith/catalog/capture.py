@@ -158,6 +158,7 @@ def _foreign_key(scope: Scope, row: Any) -> ForeignKey:
         validated=row.validated,
         can_defer_validation=not scope.relation.is_partitioned or scope.version >= 180000,
         comment=row.comment,
+        parent_oid=row.parent_oid,
     )
 
 
@@ -344,6 +345,6 @@ def parents(scope: Scope) -> Iterator[PartitionOf | InheritsFrom]:
     """Yield the parents of a partition or inheriting table."""
     for row in scope.rows(queries.PARENTS):
         if row.bound is not None:
-            yield PartitionOf(row.schema, row.name, row.bound)
+            yield PartitionOf(row.schema, row.name, row.bound, row.oid)
         else:
-            yield InheritsFrom(row.schema, row.name)
+            yield InheritsFrom(row.schema, row.name, row.oid)

@@ -232,7 +232,8 @@ class ForeignKey(Part):
     It comes back NOT VALID first and is validated right after; when parent rows are gone by then,
     it stays NOT VALID, which still guards every new row. Before PostgreSQL 18 a partitioned table
     cannot have one that is NOT VALID, so there it is all or nothing (`can_defer_validation`).
-    `parent` is the qualified and quoted name of the other table.
+    `parent` is the qualified and quoted name of the other table, `parent_oid` tells it from
+    another one that has the name by then.
     https://www.postgresql.org/docs/current/sql-altertable.html
     """
 
@@ -246,6 +247,7 @@ class ForeignKey(Part):
     validated: bool = True
     can_defer_validation: bool = True
     comment: str | None = None
+    parent_oid: int | None = None
 
     def park(self, relation: QualifiedName) -> list[str]:
         return [f"ALTER TABLE {relation} DROP CONSTRAINT {quote(self.name)}"]

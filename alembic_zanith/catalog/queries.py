@@ -110,6 +110,7 @@ SELECT con.conname::text AS name, con.contype::text AS type,
        pg_catalog.obj_description(con.oid, 'pg_constraint') AS comment,
        pg_catalog.pg_get_expr(con.conbin, con.conrelid) AS expression,
        CASE WHEN con.confrelid <> 0 THEN con.confrelid::regclass::text END AS parent,
+       con.confrelid::bigint AS parent_oid,
        ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY AS k (attnum, position)
                JOIN pg_catalog.pg_attribute a
                  ON a.attrelid = con.conrelid AND a.attnum = k.attnum
@@ -324,7 +325,7 @@ def publications(version: int) -> str:
 
 
 PARENTS = """
-SELECT n.nspname::text AS schema, p.relname::text AS name,
+SELECT n.nspname::text AS schema, p.relname::text AS name, p.oid::bigint AS oid,
        pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound
   FROM pg_catalog.pg_inherits i
   JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid

@@ -137,6 +137,12 @@ def _find(connection: Connection, table: str, schema: str | None) -> Any:
     return found[0] if found else None
 
 
+def relations_named(connection: Connection, table: str) -> list[Relation]:
+    """Return the tables of that name in all schemas, temporary ones left out."""
+    where = "WHERE c.relname = :table AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'"
+    return [_relation(row) for row in rows(connection, _RELATION + where, table=table)]
+
+
 def relation_by_oid(connection: Connection, oid: int) -> Relation | None:
     """Return the table with that object id, or None."""
     found = rows(connection, _RELATION + "WHERE c.oid = CAST(:oid AS oid)", oid=oid)

@@ -147,6 +147,7 @@ class PartitionOf(Part):
     parent_schema: str
     parent: str
     bound: str
+    parent_oid: int | None = None
 
     @property
     def label(self) -> str:
@@ -172,6 +173,7 @@ class InheritsFrom(Part):
     needs_final_name = True
     parent_schema: str
     parent: str
+    parent_oid: int | None = None
 
     @property
     def label(self) -> str:

@@ -164,8 +164,7 @@ def purge_command(project: Project, target: str, yes: bool, database: str | None
         located.database,
         lambda db: purge(db.connection, located.artifact.id, workspace=db.workspace),
     )
-    if not project.quiet:
-        click.echo(outcome.purge_line(report))
+    _print_purge(report, quiet=project.quiet)
 
 
 @zanith_recover.command("cleanup", short_help="Purge what has expired; for cron.")
@@ -234,10 +233,11 @@ def _purged(
 
 
 def _print_purge(report: PurgeReport, *, quiet: bool) -> None:
-    if report.error is not None:
-        click.echo(outcome.purge_line(report), err=True)
-    elif not quiet:
-        click.echo(outcome.purge_line(report))
+    for line in outcome.purge_lines(report):
+        if report.error is not None:
+            click.echo(line, err=True)
+        elif not quiet:
+            click.echo(line)
 
 
 def _confirm(question: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.errors import AmbiguousTargetError
-from alembic_zanith.identifiers import QualifiedName
+from alembic_zanith.identifiers import QualifiedName, quote
 from alembic_zanith.sql import rows, scalar
 
 
@@ -101,6 +101,15 @@ def left_behind(connection: Connection, artifact: Artifact, chosen: int) -> list
         "left as it is; rename or drop that column there."
         for carrier in carriers_of(connection, artifact)
         if carrier.oid != chosen
+    ]
+
+
+def copies_left(connection: Connection, artifact: Artifact) -> list[str]:
+    """Return a warning for each table that keeps a column whose artifact was just purged."""
+    return [
+        f"{carrier.name.display} still has the column, detached or copied meanwhile. If that is to "
+        f"go as well: ALTER TABLE {carrier.name} DROP COLUMN {quote(str(artifact.parked_column))}"
+        for carrier in carriers_of(connection, artifact)
     ]
 
 

@@ -22,7 +22,11 @@ SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) AS archived,
        OR EXISTS (SELECT FROM pg_catalog.pg_amop o
                     JOIN pg_catalog.pg_am m ON m.oid = o.amopmethod AND m.amname = 'btree'
                    WHERE o.amopstrategy = 3 AND o.amoplefttype = a.atttypid
-                     AND o.amoprighttype = base.oid) AS comparable
+                     AND o.amoprighttype = base.oid
+                     AND (o.amoplefttype = CAST('timestamptz' AS regtype))
+                       = (o.amoprighttype = CAST('timestamptz' AS regtype))) AS comparable,
+       a.atttypid = ANY (CAST('{timestamptz,timestamp,date}' AS regtype[]))
+         AND base.oid = ANY (CAST('{timestamptz,timestamp,date}' AS regtype[])) AS needs_time_zone
   FROM pg_catalog.pg_attribute a, pg_catalog.pg_attribute t
  CROSS JOIN LATERAL (
        WITH RECURSIVE chain (oid, depth) AS (
@@ -35,8 +39,14 @@ SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) AS archived,
    AND t.attrelid = pg_catalog.to_regclass(:relation) AND t.attname = :live
 """
 """Whether PostgreSQL looks a live key up in the index of the archive: of the same type, or of one
-that the index's operator family compares with it, as bigint with integer.
+that the index's operator family compares with it, as bigint with integer. Not one with a time zone
+and one without, though: which moment is meant then is for whoever changed the type to say.
 https://www.postgresql.org/docs/current/btree.html"""
+
+_ZONE = (
+    "with the time zone that the table's own column was converted in, and with --force, because "
+    "the checksum is of the archive as it was.\n"
+)
 
 
 def require_key(
@@ -74,12 +84,16 @@ def _require_comparable(
     )
     if found.comparable:
         return
+    value = f"CAST(CAST({archived} AS text) AS {found.live})"
+    if found.needs_time_zone:
+        value = f"{archived} AT TIME ZONE 'UTC'"
     raise KeyChangedError(
         f"{artifact.source} cannot come back: its values are found by {live}, which was "
         f"{found.archived} when they were archived and is {found.live} now. Nothing has changed. "
         "Give the archive the same type, then restore again:\n"
         f"  ALTER TABLE {artifact.parked_name} ALTER COLUMN {archived} TYPE {found.live}"
-        f" USING CAST(CAST({archived} AS text) AS {found.live});\n"
+        f" USING {value};\n"
+        f"{_ZONE if found.needs_time_zone else ''}"
         f"Or export the values: `alembic zanith-recover export {artifact.id} --format csv`"
     )
 

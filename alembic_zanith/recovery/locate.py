@@ -5,9 +5,14 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact
-from alembic_zanith.catalog.relation import Relation, find_relation, relation_by_oid
+from alembic_zanith.catalog.relation import (
+    Relation,
+    find_relation,
+    relation_by_oid,
+    relations_named,
+)
 from alembic_zanith.errors import DataMissingError, UnknownObjectError
-from alembic_zanith.identifiers import is_zanith_name
+from alembic_zanith.identifiers import is_zanith_name, quote
 
 from .carriers import carriers_of, choose, known_oid, several
 
@@ -28,8 +33,15 @@ def locate_column(connection: Connection, artifact: Artifact) -> Relation | None
 
 
 def locate_table(connection: Connection, artifact: Artifact) -> Relation | None:
-    """Return the parked table, or the archive table of a column, or None."""
-    return find_relation(connection, artifact.parked_table, artifact.parked_schema)
+    """Return the parked table, or the archive table of a column, or None.
+
+    Its name is its own, so where its schema was renamed it is found in any other.
+    """
+    found = find_relation(connection, artifact.parked_table, artifact.parked_schema)
+    if found is None:
+        elsewhere = relations_named(connection, artifact.parked_table)
+        found = elsewhere[0] if len(elsewhere) == 1 else None
+    return found
 
 
 def locate_parked(connection: Connection, artifact: Artifact) -> Relation | None:
@@ -54,6 +66,21 @@ def require_parked(connection: Connection, artifact: Artifact) -> Relation:
             f"`alembic zanith-recover purge {artifact.id}` removes the row that is left."
         )
     return found
+
+
+def require_in_place(artifact: Artifact, found: Relation) -> None:
+    """Raise `DataMissingError` where a parked or archive table is not where it was put.
+
+    The way back speaks of its schema, and so do the indexes and sequences that came along.
+    """
+    if found.name == artifact.parked_name:
+        return
+    raise DataMissingError(
+        f"{artifact.source} cannot come back: {artifact.parked} is {found.name.display} now. "
+        "Nothing has changed, and its data is all there. If the schema was renamed, give it its "
+        f"name back; else ALTER TABLE {found.name} SET SCHEMA {quote(artifact.parked_schema)}. "
+        "Then restore again."
+    )
 
 
 def require_source(connection: Connection, artifact: Artifact, *, force: bool = False) -> Relation:

@@ -29,8 +29,12 @@ def pick(
     target: str,
     artifact_id: str | None,
     kinds: Collection[ArtifactKind],
+    *,
+    lock: bool,
 ) -> Artifact | RestoreReport:
-    """Return the artifact to restore, its row locked; or a report where that was done already.
+    """Return the artifact to restore, or a report where that was done already.
+
+    With `lock` its row is locked, which a database that takes no writes does not allow.
 
     The newest live one counts, else the newest restored one. An archive whose column came back
     once and is gone again can be used once more.
@@ -38,7 +42,7 @@ def pick(
     Raises `NothingParkedError`, `UnknownObjectError` and `AmbiguousTargetError`.
     """
     found = _wanted(store, target, artifact_id, kinds)
-    locked = store.lock(found.id)
+    locked = store.lock(found.id) if lock else store.get(found.id)
     if locked is None:
         raise _nothing_parked(store, target, kinds)
     if locked.status is ArtifactStatus.LIVE:

@@ -43,9 +43,8 @@ SELECT n.nspname::text AS schema, c.relname::text AS name, c.oid::bigint AS oid,
                 pg_catalog.pg_total_relation_size(c.oid))::bigint AS size_bytes
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p', 'f')
-   AND (n.nspname, c.relname) IN (SELECT * FROM unnest(CAST(:schemas AS text[]),
-                                                       CAST(:names AS text[])))
+ WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+   AND c.relname = ANY (CAST(:names AS text[]))
 """
 
 
@@ -78,18 +77,16 @@ def find_parked(connection: Connection, artifact: Artifact) -> ParkedRelation | 
 def _tables(connection: Connection, artifacts: Collection[Artifact]) -> dict[str, ParkedRelation]:
     if not artifacts:
         return {}
-    found = rows(
-        connection,
-        _TABLES,
-        schemas=[artifact.parked_schema for artifact in artifacts],
-        names=[artifact.parked_table for artifact in artifacts],
-    )
-    by_name = {(row.schema, row.name): _parked_relation(row) for row in found}
-    return {
-        artifact.id: by_name[artifact.parked_schema, artifact.parked_table]
-        for artifact in artifacts
-        if (artifact.parked_schema, artifact.parked_table) in by_name
-    }
+    by_name: dict[str, list[ParkedRelation]] = {}
+    for row in rows(connection, _TABLES, names=[artifact.parked_table for artifact in artifacts]):
+        by_name.setdefault(row.name, []).append(_parked_relation(row))
+    found = {}
+    for artifact in artifacts:
+        candidates = by_name.get(artifact.parked_table, [])
+        there = [each for each in candidates if each.name == artifact.parked_name] or candidates
+        if len(there) == 1:
+            found[artifact.id] = there[0]
+    return found
 
 
 def _columns(connection: Connection, artifacts: Collection[Artifact]) -> dict[str, ParkedRelation]:

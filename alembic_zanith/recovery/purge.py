@@ -26,7 +26,7 @@ from alembic_zanith.sql import run, run_all, scalar
 from alembic_zanith.targets import named_exactly
 from alembic_zanith.workspace import Workspace
 
-from .carriers import meant, several
+from .carriers import copies_left, meant, several
 from .definition import Definition
 from .presence import ParkedRelation, find_all_parked
 from .report import PurgeReport
@@ -180,7 +180,10 @@ def _purge(store: ArtifactStore, artifact: Artifact) -> PurgeReport | None:
         run_all(store.connection, _drop_shelter(artifact))
         drop_unused_parked_types(store.connection)
     store.delete(artifact.id)
-    return _report(artifact, parked, dropped=parked is not None)
+    report = _report(artifact, parked, dropped=parked is not None)
+    if artifact.kind is ArtifactKind.SOFT_DROP_COLUMN and parked is not None:
+        return replace(report, warnings=tuple(copies_left(store.connection, artifact)))
+    return report
 
 
 def _refuse_loss(

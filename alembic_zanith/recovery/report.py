@@ -105,7 +105,7 @@ class PurgeReport:
     """One artifact that was purged, or with `dry_run` would be.
 
     `dropped` is False when there was nothing left to drop, or nothing was done. `error` says why
-    this one stayed, where a cleanup went on with the next.
+    this one stayed, where a cleanup went on with the next. `warnings` tell of copies elsewhere.
     """
 
     artifact: Artifact
@@ -114,3 +114,4 @@ class PurgeReport:
     dropped: bool
     dry_run: bool = False
     error: str | None = None
+    warnings: tuple[str, ...] = ()

@@ -8,6 +8,8 @@ from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog.column_parts import SequenceFill
+from alembic_zanith.catalog.constraints import NamedNotNull
+from alembic_zanith.catalog.parts import NotNull
 from alembic_zanith.catalog.relation import Relation, tree
 from alembic_zanith.catalog.retyping import bar_to_rewriting
 from alembic_zanith.catalog.user_types import HeldType
@@ -22,11 +24,12 @@ from .carriers import left_behind
 from .definition import Definition
 from .fill import fill_step
 from .keys import count_unmatched, require_key
-from .locate import refuse_parked_table, require_parked, require_source
+from .locate import refuse_parked_table, require_in_place, require_parked, require_source
 from .members import as_they_are_now
 from .names import with_free_names
 from .pick import COLUMN_KINDS, TABLE_KINDS, pick, used_before
 from .plan import Place, Step, restore_steps
+from .replaced import replaced_parents
 from .report import RestoreReport
 from .row_security import require_all_rows
 from .run_steps import Outcome, invalid_foreign_keys, run_steps
@@ -65,14 +68,14 @@ def restore_column(
     """
     refuse_unusable_name(as_name)
     store = ArtifactStore(connection, workspace)
-    found = pick(store, target, artifact, COLUMN_KINDS)
+    found = pick(store, target, artifact, COLUMN_KINDS, lock=not dry_run)
     if isinstance(found, RestoreReport):
         return found
     if found.kind is ArtifactKind.SOFT_DROP_COLUMN:
         relation = require_parked(connection, found)
         refuse_parked_table(found, relation)
     else:
-        require_parked(connection, found)
+        require_in_place(found, require_parked(connection, found))
         relation = require_source(connection, found, force=force)
     if not dry_run:
         lock_table(connection, relation)
@@ -91,6 +94,8 @@ def restore_column(
             missing, orphaned = count_unmatched(connection, found, definition, relation)
     elif fill is None and _has_sequence(definition):
         require_all_rows(connection, relation, f"restoring {found.source}")
+        missing = _count_nulls(connection, relation, str(found.parked_column))
+    elif fill is None and dry_run and _refuses_nulls(definition):
         missing = _count_nulls(connection, relation, str(found.parked_column))
     default = definition.constant_default if missing else None
     place = Place(relation.name, name, fill if fill is not None and missing else default)
@@ -134,10 +139,11 @@ def restore_table(
     """
     refuse_unusable_name(as_name)
     store = ArtifactStore(connection, workspace)
-    found = pick(store, target, artifact, TABLE_KINDS)
+    found = pick(store, target, artifact, TABLE_KINDS, lock=not dry_run)
     if isinstance(found, RestoreReport):
         return found
     relation = require_parked(connection, found)
+    require_in_place(found, relation)
     if not dry_run:
         lock_table(connection, relation)
     place = Place(found.source_name.renamed(as_name or found.source_table), as_name or "")
@@ -166,6 +172,7 @@ def _restore(
     bookkeeping = store.table  # resolved now: search_path is pinned below
     with pinned_settings(connection):
         warnings = verify(connection, artifact, force=force)
+        warnings += replaced_parents(connection, artifact, definition)
         definition, renamed = with_free_names(connection, definition, place, artifact.id)
         adjusted = replace(artifact, definition=definition.to_json())
         steps = _with_fill(restore_steps(adjusted, place), fill)
@@ -211,6 +218,10 @@ def _has_sequence(definition: Definition) -> bool:
     return any(isinstance(part, SequenceFill) for part in definition.root.parts)
 
 
+def _refuses_nulls(definition: Definition) -> bool:
+    return any(isinstance(part, NotNull | NamedNotNull) for part in definition.root.parts)
+
+
 def _count_nulls(connection: Connection, relation: Relation, column: str) -> int:
     query = f"SELECT pg_catalog.count(*) FROM {relation.name} WHERE {quote(column)} IS NULL"
     return int(one(connection, query)[0])
@@ -219,17 +230,22 @@ def _count_nulls(connection: Connection, relation: Relation, column: str) -> int
 def _notes(report: RestoreReport, definition: Definition, place: Place) -> list[str]:
     notes = []
     if report.rows_without_value:
-        how = "have NULL"
+        how = "now NULL"
         if place.fill is not None:
-            how = f"got {place.fill}"
+            how = f"now {place.fill}"
         elif _has_sequence(definition):
-            how = "got the next values of its sequence"
-        notes.append(
-            f"{report.rows_without_value} rows were written since and had no value: they {how}."
-        )
+            how = "now the next values of its sequence"
+        elif report.dry_run and _refuses_nulls(definition):
+            how = "the restore would fail, for it is NOT NULL, but with --fill EXPRESSION"
+        rows = _some(report.rows_without_value, "row was", "rows were")
+        notes.append(f"{rows} written since, without a value: {how}.")
     if report.orphaned_rows:
+        rows = _some(report.orphaned_rows, "archived row has", "archived rows have")
         notes.append(
-            f"{report.orphaned_rows} archived rows belong to keys that no longer exist; they stay "
-            f"in {report.artifact.parked} until purge."
+            f"{rows} a key that no longer exists; kept in {report.artifact.parked} until purge."
         )
     return notes
+
+
+def _some(number: int, one_is: str, many_are: str) -> str:
+    return f"{number} {one_is if number == 1 else many_are}"

@@ -85,6 +85,7 @@ def purge_json(report: PurgeReport, database: str) -> dict[str, Any]:
         "dropped": report.dropped,
         "dry_run": report.dry_run,
         "error": report.error,
+        "warnings": list(report.warnings),
     }
 
 

@@ -27,12 +27,6 @@ def restore_lines(report: RestoreReport) -> Iterator[str]:
 
 def deviations(report: RestoreReport) -> Iterator[str]:
     """Yield what differs from the state before the drop."""
-    if report.rows_without_value:
-        rows = words.count(report.rows_without_value, "row")
-        yield f"{rows} had no archived value: written after the drop."
-    if report.orphaned_rows:
-        rows = words.count(report.orphaned_rows, "archived row")
-        yield f"{rows} with a key that no longer exists: kept in the archive until it is purged."
     for key in report.not_valid:
         sample = f", for example {', '.join(key.sample)}" if key.sample else ""
         yield printable(
@@ -58,8 +52,13 @@ def plan_lines(report: RestoreReport) -> Iterator[str]:
     yield from (statement.rstrip().removesuffix(";") + ";" for statement in report.statements)
 
 
-def purge_line(report: PurgeReport) -> str:
-    """Return the one line of a purge."""
+def purge_lines(report: PurgeReport) -> Iterator[str]:
+    """Yield a line on a purge, then one for everything to know about it."""
+    yield _purge_line(report)
+    yield from map(printable, report.warnings)
+
+
+def _purge_line(report: PurgeReport) -> str:
     artifact = report.artifact
     about = f"{printable(artifact.source)} ({', '.join(_facts(report))})"
     if report.error is not None:
