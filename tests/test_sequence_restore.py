@@ -112,3 +112,25 @@ def test_a_sequence_that_runs_out_is_told(database: Database, strategy: str) -> 
     with database.begin() as connection:
         recovery.restore_column(connection, artifact.id, fill="id * 10")
     assert database.rows("SELECT gone FROM t ORDER BY id") == [(1,), (20,), (30,)]
+
+
+@pytest.mark.parametrize("by_psql", [False, True], ids=["command", "psql"])
+@ALL_WAYS
+def test_defaults_of_partitions_find_the_sequence_of_their_table(
+    database: Database, strategy: str, by_psql: bool
+) -> None:
+    database.execute(
+        "CREATE FUNCTION twice(bigint) RETURNS bigint IMMUTABLE LANGUAGE sql AS 'SELECT $1 * 2';"
+        f"CREATE TABLE t (id int, n serial, twice bigint) {PARTITIONED};"
+        "ALTER TABLE t ALTER twice SET DEFAULT twice(nextval('t_n_seq'));"
+        "ALTER TABLE t_1 ALTER twice SET DEFAULT twice(nextval('t_n_seq'))"
+    )
+    before = database.dump()
+    with database.begin() as connection:
+        artifact = Dropped.parse("t").park(connection, strategy)
+    if by_psql:
+        database.psql(artifact.recovery_sql)
+    else:
+        with database.begin() as connection:
+            recovery.restore_table(connection, artifact.id)
+    assert database.dump() == before

@@ -46,7 +46,7 @@ from alembic_zanith.workspace import Workspace
 from .archive_schema import ensure_archive_schema
 from .definition import Definition, Holding, park_order
 from .park_column import refuse_own
-from .parts_of_table import ParkedNames, parts_of_table, sheltered_parts
+from .parts_of_table import ParkedNames, parts_of_table, renamed_sequences, sheltered_parts
 from .record import Proof, Ticket, record
 from .row_security import require_all_rows
 from .session import atomic, lock_table
@@ -170,17 +170,19 @@ def _move_away(
         run_all(connection, parent.park(relation.name))
     grants = _revoke_all(connection, relation)
     names = ParkedNames(artifact_id)
+    members = tree(connection, relation)
+    scopes = [
+        Scope(connection, _rename(connection, member, depth, names, archive))
+        for depth, member in enumerate(members)
+    ]
+    sequences: list[tuple[Part, ...]] = [renamed_sequences(scope, names) for scope in scopes]
+    for scope, parts in zip(scopes, sequences, strict=True):
+        for part in parts:
+            run_all(connection, part.park(scope.relation.name))
     holdings = []
-    for depth, member in enumerate(tree(connection, relation)):
-        own = parked_name(member.name.name, artifact_id)
-        parked = member.name.renamed(own if depth == 0 else names.name(member.name.name))
-        run(connection, f"ALTER TABLE {member.name} RENAME TO {quote(parked.name)}")
-        if archive is not None:
-            run(connection, f"ALTER TABLE {parked} SET SCHEMA {quote(archive)}")
-        moved = relation_by_oid(connection, member.oid)
-        assert moved is not None
-        scope = Scope(connection, moved)
-        parts = [
+    for depth, (member, scope) in enumerate(zip(members, scopes, strict=True)):
+        moved = scope.relation
+        others = [
             InheritedForeignKey(part.name)
             if depth == 0
             and isinstance(part, ForeignKey)
@@ -192,26 +194,41 @@ def _move_away(
             for part in parts_of_table(scope, depth, names, archive)
             if not isinstance(part, TriggerState)
         ]
-        parts += states[member.oid]
+        others += states[member.oid]
         holdings.append(
-            Holding(member.name, moved.name, depth, tuple(parts), member.is_partitioned, member.oid)
+            Holding(
+                member.name, moved.name, depth, tuple(others), member.is_partitioned, member.oid
+            )
         )
     if shelter is not None:
         inherited = tuple(sheltered_parts(Scope(connection, shelter), names))
         holdings.append(Holding(shelter.name, shelter.name, 0, inherited))
         grants.append(())
+        sequences.append(())
         detached.append(Shelter(shelter.name.schema, shelter.name.name))
     for holding, part in park_order(tuple(holdings)):
         run_all(connection, part.park(holding.parked))
-    moved = relation_by_oid(connection, relation.oid)
-    assert moved is not None
-    free_type_names(connection, moved, None, artifact_id)
+    free_type_names(connection, scopes[0].relation, None, artifact_id)
     holdings = [
-        replace(holding, parts=(*holding.parts, *parts))
-        for holding, parts in zip(holdings, grants, strict=True)
+        replace(holding, parts=(*holding.parts, *of_sequences, *granted))
+        for holding, of_sequences, granted in zip(holdings, sequences, grants, strict=True)
     ]
     root = holdings[0]
     return (replace(root, parts=(*root.parts, *detached)), *holdings[1:])
+
+
+def _rename(
+    connection: Connection, member: Relation, depth: int, names: ParkedNames, archive: str | None
+) -> Relation:
+    """Give a table or partition its parked name, in the archive schema if there is one."""
+    own = parked_name(member.name.name, names.artifact_id)
+    parked = member.name.renamed(own if depth == 0 else names.name(member.name.name))
+    run(connection, f"ALTER TABLE {member.name} RENAME TO {quote(parked.name)}")
+    if archive is not None:
+        run(connection, f"ALTER TABLE {parked} SET SCHEMA {quote(archive)}")
+    moved = relation_by_oid(connection, member.oid)
+    assert moved is not None
+    return moved
 
 
 def _trigger_states(connection: Connection, relation: Relation) -> dict[int, list[Part]]:

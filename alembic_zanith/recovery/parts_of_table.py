@@ -50,7 +50,9 @@ def parts_of_table(
 ) -> Iterator[Part]:
     """Yield what of one relation gets a parked name, and what goes because it reaches out.
 
-    `archive` is the schema that the table has been moved to, or None.
+    Its sequences, and those of the tables above and below it, have their parked names by then: a
+    default speaks of them by those, wherever it is. `archive` is the schema that the table has been
+    moved to, or None.
     """
     schema = scope.relation.name.schema
     for found in capture.constraints(scope):
@@ -75,14 +77,20 @@ def parts_of_table(
             yield StatisticsTarget(archive or part.schema, rename.parked, part.target)
         if archive is not None:
             yield MovedStatistics(part.schema, rename.parked, archive)
-    for row in capture.owned_sequences(scope):
-        yield names.renamed("sequence", schema, row.name)
     for default in capture.defaults(scope):
         if default.reaches_out and not isinstance(default.part, GeneratedExpression):
             yield default.part
     if depth == 0:
         yield from _own_types(scope)
     yield from capture.table_parts(scope)
+
+
+def renamed_sequences(scope: Scope, names: ParkedNames) -> tuple[Renamed, ...]:
+    """Return the parts for the table's own sequences, of serial and identity columns."""
+    schema = scope.relation.name.schema
+    return tuple(
+        names.renamed("sequence", schema, row.name) for row in capture.owned_sequences(scope)
+    )
 
 
 def _constraint(found: Found, schema: str, names: ParkedNames) -> Iterator[Part]:

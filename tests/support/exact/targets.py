@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -79,7 +80,7 @@ def refusal(connection: sa.Connection, target: Target) -> Refusal | None:
     """Try the real DROP and undo it; return why PostgreSQL refuses, or None if it does not."""
     attempt = connection.begin_nested()
     try:
-        connection.exec_driver_sql(target.drop)
+        _run(connection, target.drop)
     except DBAPIError as error:
         diagnostics = error.orig.diag  # type: ignore[union-attr]  # psycopg's own error
         detail = diagnostics.message_detail or ""
@@ -136,9 +137,10 @@ def cannot_be_rewritten(connection: sa.Connection, target: Target) -> bool:
     """Whether PostgreSQL refuses to rewrite the table: others store its rows, mostly."""
     attempt = connection.begin_nested()
     try:
-        connection.exec_driver_sql(f"ALTER TABLE {target.relation} ADD probe integer")
-        connection.exec_driver_sql(
-            f"ALTER TABLE {target.relation} ALTER probe TYPE text USING clock_timestamp()::text"
+        _run(connection, f"ALTER TABLE {target.relation} ADD probe integer")
+        _run(
+            connection,
+            f"ALTER TABLE {target.relation} ALTER probe TYPE text USING clock_timestamp()::text",
         )
     except DBAPIError as error:
         if not re.search("uses its row type|used as a catalog table", str(error)):
@@ -150,10 +152,10 @@ def cannot_be_rewritten(connection: sa.Connection, target: Target) -> bool:
 
 
 _CAN_REFUSE = """
-SELECT EXISTS (SELECT FROM pg_attribute
-                WHERE attrelid = to_regclass('{relation}') AND attname = '{column}'
-                  AND atttypid IN ('kit.positive'::regtype, 'kit.small'::regtype,
-                                   'kit.label'::regtype, 'kit.labels'::regtype))
+SELECT EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+                 JOIN pg_namespace n ON n.oid = t.typnamespace AND n.nspname = 'kit'
+                WHERE a.attrelid = to_regclass('{relation}') AND a.attname = '{column}'
+                  AND t.typname IN ('positive', 'small', 'label', 'labels'))
 """
 
 
@@ -165,6 +167,9 @@ def has_strict_domain(connection: sa.Connection, target: Target) -> bool:
 def _ask(connection: sa.Connection, question: str, target: Target) -> bool:
     column = str(target.column).replace("'", "''")
     query = question.format(relation=target.relation, column=column)
-    # Names may have a % in them, which drivers take for a placeholder otherwise.
-    plain = {"no_parameters": True}
-    return bool(connection.exec_driver_sql(query, execution_options=plain).scalar())
+    return bool(_run(connection, query).scalar())
+
+
+def _run(connection: sa.Connection, statement: str) -> sa.CursorResult[Any]:
+    """Run a statement in which a % in a name is no placeholder."""
+    return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
