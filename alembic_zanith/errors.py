@@ -72,6 +72,10 @@ class DependentObjectsError(ZanithError):
         self.dependents = tuple(dependents)
 
 
+class NotCommittedError(ZanithError):
+    """The project's env.py did not commit what was done on its connection."""
+
+
 class HoldsParkedColumnsError(ZanithError):
     """A purge of a table would lose columns of it that are parked by themselves."""
 

@@ -247,8 +247,14 @@ def test_what_an_upgrade_would_commit_is_committed(project: Project, environment
     ENVIRONMENTS[environment](project)
     project.upgrade()
     upgrade_commits = project.database.scalar("SELECT to_regclass('from_upgrade')") is not None
-    project.alembic("zanith-recover", "restore-column", "t.v").succeeded()
+    done = project.alembic("zanith-recover", "restore-column", "t.v")
+    assert (done.exit_code == 0) is upgrade_commits
     assert has_column(project.database) is upgrade_commits
+    if not upgrade_commits:
+        assert "env.py ended without a commit" in done.stderr
+        assert "Restored" not in done.stdout
+        purged = project.alembic("zanith-recover", "purge", "--yes", "t.v").failed()
+        assert "Nothing has changed" in purged.stderr
 
 
 def test_the_environments_of_the_test_above_differ(project: Project) -> None:

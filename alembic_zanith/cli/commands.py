@@ -163,6 +163,7 @@ def purge_command(project: Project, target: str, yes: bool, database: str | None
     report = project.visit_one(
         located.database,
         lambda db: purge(db.connection, located.artifact.id, workspace=db.workspace),
+        changes=True,
     )
     _print_purge(report, quiet=project.quiet)
 
@@ -226,7 +227,7 @@ def _purged(
         def purge_it(db: Database, only: str = due.artifact.id) -> list[PurgeReport]:
             return cleanup(db.connection, older_than=older_than, only=only, workspace=db.workspace)
 
-        for report in project.visit_one(label, purge_it):
+        for report in project.visit_one(label, purge_it, changes=True):
             if shown:
                 _print_purge(report, quiet=project.quiet)
             yield label, report

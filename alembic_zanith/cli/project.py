@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from alembic_zanith.artifacts import ArtifactStore
 from alembic_zanith.config.context import settings_of, workspace
-from alembic_zanith.errors import UnknownObjectError, UnsupportedDatabaseError, did_you_mean
+from alembic_zanith.errors import (
+    NotCommittedError,
+    UnknownObjectError,
+    UnsupportedDatabaseError,
+    did_you_mean,
+)
 from alembic_zanith.sql import rows
 from alembic_zanith.workspace import Workspace
 
@@ -44,6 +49,25 @@ class _Visits:
     labels: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     error: BaseException | None = None
+    uncommitted: dict[str, Connection] = field(default_factory=dict)
+
+    def expect_commit(self, label: str, connection: Connection) -> None:
+        """Note the connection to a database until it commits."""
+
+        def committed(*_: object) -> None:
+            self.uncommitted.pop(label, None)
+
+        self.uncommitted[label] = connection
+        for name in ("commit", "commit_twophase"):
+            event.listen(connection, name, committed)
+
+    @property
+    def rolled_back(self) -> list[str]:
+        """The databases whose connection was closed before it had committed.
+
+        One that is still open belongs to the program that called us, and so does its transaction.
+        """
+        return [label for label, each in self.uncommitted.items() if each.closed]
 
 
 class Project:
@@ -62,15 +86,19 @@ class Project:
         """Whether the user gave Alembic's `--quiet`."""
         return bool(getattr(self.config.cmd_opts, "quiet", False))
 
-    def visit(self, work: Callable[[Database], T], only: str | None = None) -> dict[str, T]:
+    def visit(
+        self, work: Callable[[Database], T], only: str | None = None, *, changes: bool = False
+    ) -> dict[str, T]:
         """Run env.py and call `work` for each PostgreSQL database; return results by label.
 
         What `work` writes is committed exactly where `alembic upgrade` would be: by env.py, or
         after each database where env.py has `transaction_per_migration`. So the results are to be
-        shown after this returns. `only` names the one database to work on.
+        shown after this returns. `only` names the one database to work on; `changes` tells that
+        the work is for nothing without a commit.
 
-        Raises `UnsupportedDatabaseError` when there are other databases only, `UnknownObjectError`
-        when none is named `only`, and `CommandError` when env.py runs no migrations.
+        Raises `NotCommittedError` where there was none then, `UnsupportedDatabaseError` when there
+        are other databases only, `UnknownObjectError` when none is named `only`, and `CommandError`
+        when env.py runs no migrations.
         """
         results: dict[str, T] = {}
         visits = _Visits()
@@ -82,6 +110,8 @@ class Project:
                 with context.begin_transaction(_per_migration=True):
                     database = _open(context, visits)
                     if database is not None and only in (None, database.label):
+                        if changes:
+                            visits.expect_commit(database.label, database.connection)
                         results[database.label] = work(database)
             except BaseException as error:
                 visits.error = error
@@ -92,13 +122,15 @@ class Project:
         if visits.error is not None:
             # env.py has caught it, but nothing may look like a success that was none.
             raise visits.error
+        if visits.rolled_back:
+            raise _not_committed(visits.rolled_back)
         if not results:
             raise _nothing_visited(visits, only)
         return results
 
-    def visit_one(self, label: str, work: Callable[[Database], T]) -> T:
+    def visit_one(self, label: str, work: Callable[[Database], T], *, changes: bool = False) -> T:
         """Like `visit`, for the one database with this label."""
-        return self.visit(work, label)[label]
+        return self.visit(work, label, changes=changes)[label]
 
     def _run_env(self, visit_one: Callable[..., Any]) -> None:
         script = ScriptDirectory.from_config(self.config)
@@ -162,6 +194,15 @@ def _label(context: MigrationContext, name: str, schema: str, taken: list[str]) 
     if section in ("", "upgrades"):
         section = name if schema == "public" else f"{name}.{schema}"
     return section if section not in taken else f"{section}#{len(taken) + 1}"
+
+
+def _not_committed(labels: list[str]) -> NotCommittedError:
+    return NotCommittedError(
+        f"Nothing has changed in {', '.join(labels)}: env.py ended without a commit, so PostgreSQL "
+        "rolled everything back, as it does with `alembic upgrade`. Mostly a statement before "
+        "context.configure() has begun the transaction, which Alembic then leaves to env.py: call "
+        "connection.commit() at the end, or use engine.begin()."
+    )
 
 
 def _nothing_visited(visits: _Visits, only: str | None) -> CommandError:

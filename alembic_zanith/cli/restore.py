@@ -53,7 +53,9 @@ def _restore(
 
     label = locate(project, wanted, find, only).database
     report = project.visit_one(
-        label, lambda db: restore(db.connection, target, workspace=db.workspace, **options)
+        label,
+        lambda db: restore(db.connection, target, workspace=db.workspace, **options),
+        changes=not options["dry_run"],
     )
     if json:
         click.echo(as_json.dumps(as_json.restore_json(report, label)))
