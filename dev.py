@@ -2,7 +2,7 @@
 
     python3 dev.py demo            the sample project from end to end
     python3 dev.py test [ARGS]     the tests; ARGS go to pytest
-    python3 dev.py test --all      the tests, then the long ones: slow, and every PostgreSQL major
+    python3 dev.py test --all      the tests, then the long ones: slow, and PostgreSQL 14 to 17
     python3 dev.py test --long     the long ones alone
     python3 dev.py majors [N …]    fetch the server binaries of other PostgreSQL majors
     python3 dev.py bench [ARGS]    the benchmarks

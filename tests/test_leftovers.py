@@ -16,7 +16,7 @@ TABLE = (
     "CREATE COLLATION own (provider = libc, locale = 'C');"
     "CREATE TABLE t (id int PRIMARY KEY, gone mood NOT NULL DEFAULT 'a', s serial, d positive,"
     " i int GENERATED ALWAYS AS IDENTITY, c text COLLATE own, UNIQUE (gone, d), CHECK (d <> s));"
-    "CREATE INDEX ON t (gone, s); CREATE STATISTICS ON gone, s FROM t;"
+    "CREATE INDEX ON t (gone, s); CREATE STATISTICS st ON gone, s FROM t;"
     "INSERT INTO t (id) SELECT generate_series(1, 3)"
 )
 TARGETS = ("t.gone", "t.s", "t.d", "t.i", "t.c", "t")
