@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from alembic_zanith.errors import DependentObjectsError
 from tests.support.database import Database
 from tests.support.exact.cycles import Cycle
 from tests.support.exact.targets import Target
+from tests.support.twins import STRATEGIES, Dropped
 
 STORED_PARTITIONS = """
 CREATE TABLE t (id integer PRIMARY KEY, made integer GENERATED ALWAYS AS (id * 2) STORED)
@@ -59,3 +61,20 @@ def made_comes_back(database: Database, way: str) -> None:
         cycle.nothing_has_changed()
         cycle.park_and_bring_back(made, "archive")
         cycle.only_column_order_has_changed()
+
+
+@pytest.mark.majors
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_what_is_generated_from_a_column_needs_it(
+    database: Database, strategy: str, partitioned: bool
+) -> None:
+    """On PostgreSQL 14 as well, which would drop it along."""
+    database.execute(
+        "CREATE TABLE t (id integer PRIMARY KEY, gone integer,"
+        " made integer GENERATED ALWAYS AS (gone * 2) STORED)"
+        + (" PARTITION BY RANGE (id); CREATE TABLE t_1 PARTITION OF t DEFAULT" * partitioned)
+    )
+    with database.begin() as connection, pytest.raises(DependentObjectsError) as refused:
+        Dropped.parse("t.gone").park(connection, strategy)
+    assert "column made of table t depends on column gone of table t" in refused.value.dependents

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -10,8 +11,11 @@ from sqlalchemy.exc import DBAPIError
 from alembic_zanith.errors import DependentObjectsError, NotDroppableError
 from alembic_zanith.failures import sqlstate
 from alembic_zanith.identifiers import QualifiedName, literal, quote
-from alembic_zanith.sql import callers_path, run, scalar
+from alembic_zanith.sql import callers_path, rows, run, scalar
 
+from .relation import server_version
+
+_GENERATED_ARE_DEPENDENTS = 150000
 _SETTING = "alembic_zanith.dependents"
 _MARK = "pg_catalog.chr(1)"
 
@@ -29,12 +33,16 @@ def refuse_if_needed_by_others(
     inherited column, an extension's table…).
     """
     dependents = list_dependents(connection, relation, column)
+    refused = "a DROP would be refused too"
+    if not dependents:
+        dependents = list(_generated_from(connection, relation, column))
+        refused = "a DROP would take them along"
     if not dependents:
         return
     what = relation.display if column is None else f"{relation.display}.{column}"
     listing = "\n".join(f"  - {line}" for line in dependents)
     raise DependentObjectsError(
-        f"{what} cannot be parked, because other objects need it (a DROP would be refused too):\n"
+        f"{what} cannot be parked, because other objects need it ({refused}):\n"
         f"{listing}\nDrop or change them in an earlier step of this migration.",
         dependents,
     )
@@ -82,3 +90,38 @@ END"""
         ) from error
     detail, _, message = str(found or "").partition("\x01")
     return [line for line in (detail or message).splitlines() if line.strip()]
+
+
+_GENERATED_FROM = """
+WITH RECURSIVE members (oid) AS (
+     SELECT CAST(pg_catalog.to_regclass(:relation) AS oid)
+      UNION
+     SELECT i.inhrelid FROM members JOIN pg_catalog.pg_inherits i ON i.inhparent = members.oid)
+SELECT pg_catalog.format('column %s of table %s depends on column %s of table %s', g.attname,
+                         CAST(members.oid AS regclass), a.attname, CAST(members.oid AS regclass))
+       AS line
+  FROM members
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = members.oid AND a.attname = :column
+  JOIN pg_catalog.pg_depend d
+    ON d.refclassid = CAST('pg_catalog.pg_class' AS regclass) AND d.refobjid = a.attrelid
+   AND d.refobjsubid = a.attnum
+   AND d.classid = CAST('pg_catalog.pg_class' AS regclass) AND d.objid = a.attrelid
+  JOIN pg_catalog.pg_attribute g
+    ON g.attrelid = d.objid AND g.attnum = d.objsubid AND g.attgenerated <> ''
+ ORDER BY 1
+"""
+
+
+def _generated_from(
+    connection: Connection, relation: QualifiedName, column: str | None
+) -> Iterator[str]:
+    """Yield the columns that are generated from one, in the words of the servers that tell.
+
+    PostgreSQL 14 drops them along without a word, so they would not come back with the column; from
+    15 on it refuses itself.
+    """
+    if column is None or server_version(connection) >= _GENERATED_ARE_DEPENDENTS:
+        return
+    with callers_path(connection):
+        found = rows(connection, _GENERATED_FROM, relation=str(relation), column=column)
+    yield from (str(row.line) for row in found)

@@ -76,11 +76,31 @@ def columns(database: Database, schema: str | None = None) -> list[Target]:
     return [Target(*row) for row in found if row[2] is not None and schema in (None, row[0])]
 
 
+_COLUMNS = """
+SELECT attname FROM pg_attribute
+ WHERE attrelid = to_regclass('{relation}') AND attnum > 0 AND NOT attisdropped
+"""
+
+
 def refusal(connection: sa.Connection, target: Target) -> Refusal | None:
-    """Try the real DROP and undo it; return why PostgreSQL refuses, or None if it does not."""
+    """Try the real DROP and undo it; return why PostgreSQL refuses, or None if it does not.
+
+    PostgreSQL 14 drops the columns that are generated from one along with it. Of those it is taken
+    to say what later ones do.
+    """
     attempt = connection.begin_nested()
+    columns = _COLUMNS.format(relation=target.relation)
     try:
+        before = _run(connection, columns).scalars().all()
         _run(connection, target.drop)
+        lost = {*before} - {*_run(connection, columns).scalars().all(), target.column}
+        if target.column is not None and lost:
+            table = _run(connection, f"SELECT '{target.relation}'::regclass::text").scalar()
+            dependents = (
+                f"column {each} of table {table} depends on column {target.column} of table {table}"
+                for each in sorted(lost)
+            )
+            return Refusal(_DEPENDENT_OBJECTS_STILL_EXIST, "", tuple(dependents))
     except DBAPIError as error:
         diagnostics = error.orig.diag  # type: ignore[union-attr]  # psycopg's own error
         detail = diagnostics.message_detail or ""

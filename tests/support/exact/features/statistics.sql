@@ -1,3 +1,4 @@
+-- since 16
 CREATE STATISTICS ON {any}, {more} FROM {t};
 
 CREATE STATISTICS {n} (ndistinct, mcv) ON {id}, {int} FROM {t};
