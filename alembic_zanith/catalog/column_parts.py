@@ -140,7 +140,6 @@ class OwnedSequence(Part):
     parked: str
     archive: str
     archive_schema: str
-    owner: str
 
     def park(self, relation: QualifiedName) -> list[str]:
         here = QualifiedName(self.schema, self.name)
@@ -155,11 +154,17 @@ class OwnedSequence(Part):
 
     def restore(self, relation: QualifiedName) -> list[str]:
         there = QualifiedName(self.archive_schema, self.parked)
+        statement = literal(f"ALTER SEQUENCE {relation.renamed(self.name)} OWNER TO ")
+        table = literal(str(relation))
+        body = (
+            f"BEGIN EXECUTE {statement} || (SELECT quote_ident(pg_get_userbyid(c.relowner))"
+            f" FROM pg_class c WHERE c.oid = to_regclass({table})); END"
+        )
         return [
             f"ALTER SEQUENCE {there} OWNED BY NONE",
             f"ALTER SEQUENCE {there} SET SCHEMA {quote(relation.schema)}",
             f"ALTER SEQUENCE {relation.renamed(self.parked)} RENAME TO {quote(self.name)}",
-            f"ALTER SEQUENCE {relation.renamed(self.name)} OWNER TO {quote(self.owner)}",
+            f"DO {literal(body)}",
             f"ALTER SEQUENCE {relation.renamed(self.name)}"
             f" OWNED BY {relation}.{quote(self.column)}",
         ]

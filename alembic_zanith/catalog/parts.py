@@ -206,14 +206,54 @@ class StandInType(Part):
 
     def restore(self, relation: QualifiedName) -> list[str]:
         column = quote(self.column)
+        guard = [] if self.type == self.base_type else [self._refuse_loss(relation)]
         return [
+            *guard,
             self._alter(relation, self.type, self.collation),
             *(f"ALTER TABLE {relation} ALTER COLUMN {column} {text}" for text in self.attributes),
         ]
 
+    def _refuse_loss(self, relation: QualifiedName) -> str:
+        """Return SQL that fails where a type of that name by now would change a value."""
+        column = quote(self.column)
+        there_and_back = f"CAST(CAST(CAST({column} AS {self.type}) AS {self.base_type}) AS text)"
+        changed = (
+            f"SELECT CAST({column} AS text) FROM {relation}"
+            f" WHERE CAST({column} AS text) IS DISTINCT FROM {there_and_back} LIMIT 1"
+        )
+        body = _REFUSE_LOSS.format(
+            type=literal(self.type),
+            base_type=literal(self.base_type),
+            changed=changed,
+            message=literal(f"{self.type} is another type by now and would change values of "),
+            column=literal(self.column),
+        )
+        return f"DO {literal(body)}"
+
     def _alter(self, relation: QualifiedName, to: str, collation: str | None) -> str:
         suffix = f" COLLATE {collation}" if collation else ""
         return f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)} TYPE {to}{suffix}"
+
+
+_REFUSE_LOSS = """
+DECLARE is_same boolean; changed text;
+BEGIN
+  WITH RECURSIVE chain (oid, typmod, depth) AS (
+       SELECT CAST(to_regtype({type}) AS oid), -1, 0
+        UNION ALL
+       SELECT t.typbasetype, t.typtypmod, chain.depth + 1
+         FROM chain JOIN pg_type t ON t.oid = chain.oid WHERE t.typtype = 'd')
+  SELECT format_type(oid, typmod) = {base_type}
+         OR EXISTS (SELECT FROM pg_cast c WHERE c.castsource = oid AND c.castmethod = 'b'
+                       AND format_type(c.casttarget, typmod) = {base_type})
+    INTO is_same FROM chain ORDER BY depth DESC LIMIT 1;
+  IF is_same THEN RETURN; END IF;
+  {changed} INTO changed;
+  IF FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'data_exception',
+      MESSAGE = concat({message}, {column}, ', such as ', changed);
+  END IF;
+END"""
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,16 @@ class HeldType(Part):
             name=literal(self.name),
             drop=literal(f"DROP TYPE {wanted} RESTRICT"),
             convert=literal(convert),
+            message=literal(_other_fields(wanted)),
         )
         return [f"DO {literal(body)}"]
+
+
+def _other_fields(name: QualifiedName) -> str:
+    return (
+        f"the type {name.display} has other fields by now than the one that the values are of; "
+        "rename or drop it, or give it the same fields"
+    )
 
 
 _RESTORE = """
@@ -92,6 +100,20 @@ BEGIN
     EXCEPTION WHEN dependent_objects_still_exist THEN NULL;
     END;
   END IF;
+  IF live IS NOT NULL AND (SELECT t.typtype FROM pg_type t WHERE t.oid = held) = 'c'
+     AND (SELECT array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+                           ORDER BY a.attnum)
+            FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
+           WHERE t.oid = held AND a.attnum > 0 AND NOT a.attisdropped)
+         IS DISTINCT FROM
+         (SELECT array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+                           ORDER BY a.attnum)
+            FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
+           WHERE t.oid = live AND a.attnum > 0 AND NOT a.attisdropped)
+  THEN
+    RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch', MESSAGE = {message},
+      HINT = format('The values are of %s.', held::regtype);
+  END IF;
   IF live IS NULL THEN
     EXECUTE format('ALTER TYPE %s RENAME TO %I', held::regtype, {name});
   ELSE
@@ -103,7 +125,17 @@ BEGIN
   END IF;
 END"""
 
-_HELD = """
+_FIELDS = """\
+ARRAY(SELECT pg_catalog.quote_ident(f.attname) || ' '
+                    || pg_catalog.format_type(f.atttypid, f.atttypmod)
+                    || CASE WHEN f.attcollation <> ft.typcollation
+                            THEN ' COLLATE ' || CAST(CAST(f.attcollation AS regcollation) AS text)
+                            ELSE '' END
+               FROM pg_catalog.pg_attribute f JOIN pg_catalog.pg_type ft ON ft.oid = f.atttypid
+              WHERE f.attrelid = e.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+              ORDER BY f.attnum)::text[]"""
+
+_HELD = f"""
 SELECT a.attname::text AS column_name, t.typcategory = 'A' AS is_array,
        e.oid::bigint AS oid, n.nspname::text AS schema, e.typname::text AS name,
        e.typtype::text AS kind, pg_catalog.pg_get_userbyid(e.typowner)::text AS owner,
@@ -111,14 +143,7 @@ SELECT a.attname::text AS column_name, t.typcategory = 'A' AS is_array,
        pg_catalog.obj_description(e.oid, 'pg_type') AS comment,
        ARRAY(SELECT pg_catalog.quote_literal(l.enumlabel)::text FROM pg_catalog.pg_enum l
               WHERE l.enumtypid = e.oid ORDER BY l.enumsortorder) AS labels,
-       ARRAY(SELECT pg_catalog.quote_ident(f.attname) || ' '
-                    || pg_catalog.format_type(f.atttypid, f.atttypmod)
-                    || CASE WHEN f.attcollation <> ft.typcollation
-                            THEN ' COLLATE ' || CAST(CAST(f.attcollation AS regcollation) AS text)
-                            ELSE '' END
-               FROM pg_catalog.pg_attribute f JOIN pg_catalog.pg_type ft ON ft.oid = f.atttypid
-              WHERE f.attrelid = e.typrelid AND f.attnum > 0 AND NOT f.attisdropped
-              ORDER BY f.attnum)::text[] AS fields,
+       {_FIELDS} AS fields,
        ARRAY(SELECT coalesce(pg_catalog.quote_ident(r.rolname), 'PUBLIC')
                     || CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
                FROM pg_catalog.aclexplode(e.typacl) x
@@ -209,12 +234,25 @@ def create_if_missing(connection: Connection, relation: Relation, column: str) -
     for row in _held(connection, relation, column):
         create = "; ".join(f"EXECUTE {literal(statement)}" for statement in _create(row))
         body = (
-            "BEGIN IF NOT EXISTS (SELECT FROM pg_type t JOIN pg_namespace n ON n.oid ="
-            f" t.typnamespace WHERE n.nspname = {literal(row.schema)}"
-            f" AND t.typname = {literal(row.name)}) THEN {create}; END IF; END"
+            "DECLARE live oid; fields text[]; BEGIN"
+            " SELECT t.oid INTO live FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
+            f" WHERE n.nspname = {literal(row.schema)} AND t.typname = {literal(row.name)};"
+            f" IF live IS NULL THEN {create};{_refuse_other_fields(row)} END IF; END"
         )
         statements.append(f"DO {literal(body)}")
     return tuple(statements)
+
+
+def _refuse_other_fields(row: Any) -> str:
+    if row.kind != "c":
+        return ""
+    known = ", ".join(literal(field) for field in row.fields)
+    message = literal(_other_fields(QualifiedName(row.schema, row.name)))
+    return (
+        f" ELSE SELECT {_FIELDS} INTO fields FROM pg_type e WHERE e.oid = live;"
+        f" IF fields IS DISTINCT FROM CAST(ARRAY[{known}] AS text[]) THEN"
+        f" RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch', MESSAGE = {message}; END IF;"
+    )
 
 
 _UNUSED_PARKED = """

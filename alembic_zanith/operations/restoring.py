@@ -77,11 +77,15 @@ def restored_or_empty(
     """
     refuse_unusable_name(operation.as_name)
     downgrade = is_downgrade(operations.migration_context)
+    asked = source.under(operation.as_name)
     try:
-        if operation.artifact is not None:
-            report = restore(operation.artifact)
-        else:
-            report = _restore_chosen(store, source, operation.as_name, downgrade, restore)
+        with store.connection.begin_nested():
+            if operation.artifact is not None:
+                report = restore(operation.artifact)
+            else:
+                report = _restore_chosen(store, source, operation.as_name, downgrade, restore)
+            if not report.already_restored:
+                _refuse_another_place(store.connection, asked, report)
     except NothingParkedError as error:
         # An artifact that was named and is not there is a mistake, not a purge.
         if operation.artifact is not None:
@@ -97,7 +101,7 @@ def restored_or_empty(
             log.warning("%s", error)
         return None
     if report.already_restored:
-        _refuse_elsewhere(store.connection, source.under(operation.as_name), report)
+        _refuse_elsewhere(store.connection, asked, report)
     log_restored(report)
     return report
 
@@ -141,6 +145,17 @@ def _restore_chosen(
             f"revisions parked {listing}, whose data is left alone: artifact= asks for one of them."
         )
     return restore(None)
+
+
+def _refuse_another_place(connection: Connection, asked: Source, report: RestoreReport) -> None:
+    """What is parked follows its table; a migration says where it is to be."""
+    if asked.is_there(connection):
+        return
+    raise RestoredElsewhereError(
+        f"{asked} cannot come back: what is parked as {report.artifact.parked} belongs to another "
+        f"table by now, so it would be {report.restored_as}. Nothing has changed. Give that table "
+        "the name that the migration asks for, or write the name that it has into the migration."
+    )
 
 
 def _refuse_elsewhere(connection: Connection, asked: Source, report: RestoreReport) -> None:

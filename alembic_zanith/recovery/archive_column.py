@@ -170,7 +170,9 @@ def _key(connection: Connection, relation: Relation, column: Column) -> tuple[Ar
         )
     by_name = {each.name: each for each in columns(connection, relation)}
     return tuple(
-        ArchiveKey(name, not by_name[name].is_builtin, by_name[name].is_collatable)
+        ArchiveKey(
+            name, not by_name[name].is_builtin, by_name[name].is_collatable, by_name[name].number
+        )
         for name in found[0].columns
     )
 

@@ -60,11 +60,15 @@ class Holding:
 
 @dataclass(frozen=True)
 class ArchiveKey:
-    """One column of the key that archived values are found by."""
+    """One column of the key that archived values are found by.
+
+    `number` tells it from another column of that name, in the same database.
+    """
 
     name: str
     stored_as_text: bool
     is_collatable: bool = False
+    number: int | None = None
 
     def live(self, expression: str) -> str:
         """Return the SQL that makes a value of the live key comparable with the archive's.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact
-from alembic_zanith.catalog.relation import Relation, columns
+from alembic_zanith.catalog.relation import Relation, columns, tree
 from alembic_zanith.errors import KeyChangedError, UnknownObjectError
 from alembic_zanith.identifiers import quote
 from alembic_zanith.sql import one, rows, run
 
+from .carriers import known_oid
 from .definition import Definition
 
 _COMPARABLE = """
@@ -50,14 +51,21 @@ _ZONE = (
 
 
 def require_key(
-    connection: Connection, artifact: Artifact, definition: Definition, relation: Relation
+    connection: Connection,
+    artifact: Artifact,
+    definition: Definition,
+    relation: Relation,
+    *,
+    force: bool = False,
 ) -> None:
     """Make sure that the values of an archive can find their rows.
 
     Raises `UnknownObjectError` when the table no longer has the key, and `KeyChangedError` when
-    it has another type by now.
+    it has another type by now, tells rows apart no more, or (but with `force`) is another column.
     """
-    present = {column.name for column in columns(connection, relation)}
+    if not definition.key:
+        return
+    present = {column.name: column.number for column in columns(connection, relation)}
     lost = [key.name for key in definition.key if key.name not in present]
     if lost:
         raise UnknownObjectError(
@@ -66,9 +74,62 @@ def require_key(
             f"{artifact.parked} is intact. Restore or rename the key column back first, or export "
             f"the values: `alembic zanith-recover export {artifact.id} --format csv`"
         )
+    if not force and known_oid(connection, artifact) is not None:
+        for key in definition.key:
+            if key.number not in (None, present[key.name]):
+                raise _another_column(artifact, relation, key.name)
+    _require_one_row_each(connection, artifact, definition, relation)
     for number, key in enumerate(definition.key, 1):
         if not key.stored_as_text:
             _require_comparable(connection, artifact, relation, key.name, f"key_{number}")
+
+
+def _another_column(artifact: Artifact, relation: Relation, key: str) -> KeyChangedError:
+    return KeyChangedError(
+        f"{artifact.source} cannot come back by itself: its values are found by {key}, and "
+        f"{relation.name.display}.{key} is another column than it was then, which was dropped or "
+        "renamed. Nothing has changed, and the archive is intact. If the new column has the same "
+        "value in each row, --force (in a revision: force=True) goes by it; `alembic "
+        f"zanith-recover export {artifact.id} --format csv` shows the values."
+    )
+
+
+_IS_UNIQUE = """
+SELECT EXISTS (
+  SELECT FROM pg_catalog.pg_index i
+   WHERE i.indrelid = CAST(:oid AS oid) AND i.indisunique AND i.indisvalid AND i.indimmediate
+     AND i.indpred IS NULL AND i.indexprs IS NULL
+     AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
+                       JOIN pg_catalog.pg_attribute a
+                         ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+                      WHERE k.position <= i.indnkeyatts
+                        AND NOT a.attname = ANY (CAST(:key AS text[])))) AS answer
+"""
+
+
+def _require_one_row_each(
+    connection: Connection, artifact: Artifact, definition: Definition, relation: Relation
+) -> None:
+    """The key must still tell rows apart: by an index that holds for all of them, or in fact."""
+    names = [key.name for key in definition.key]
+    has_heirs = not relation.is_partitioned and len(tree(connection, relation)) > 1
+    if not has_heirs and rows(connection, _IS_UNIQUE, oid=relation.oid, key=names)[0].answer:
+        return
+    listing = ", ".join(map(quote, names))
+    given = " AND ".join(f"{quote(name)} IS NOT NULL" for name in names)
+    twice = (
+        f"SELECT {listing} FROM {relation.name} WHERE {given}"
+        f" GROUP BY {listing} HAVING pg_catalog.count(*) > 1 LIMIT 1"
+    )
+    if found := rows(connection, twice):
+        example = ", ".join(map(str, found[0]))
+        raise KeyChangedError(
+            f"{artifact.source} cannot come back: its values are found by {', '.join(names)}, and "
+            f"{relation.name.display}, with the tables that inherit from it, has several rows "
+            f"with the same ({example}). Nothing has changed, and the archive is intact. Make the "
+            "key unique again, or export the values: `alembic zanith-recover export "
+            f"{artifact.id} --format csv`"
+        )
 
 
 def _require_comparable(

@@ -82,7 +82,7 @@ def restore_column(
     name = as_name or str(found.source_column)
     refuse_taken_column(connection, found, relation, name)
     definition = Definition.from_json(found.definition)
-    require_key(connection, found, definition, relation)
+    require_key(connection, found, definition, relation, force=force)
     definition = as_they_are_now(definition, tree(connection, relation))
     missing = 0
     orphaned = 0

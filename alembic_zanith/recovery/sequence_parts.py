@@ -51,7 +51,6 @@ def archived_sequence_parts(
                 parked,
                 str(archive),
                 archive.schema,
-                row.owner,
             )
             if depth == 0 and row.feeds_column and column.not_null:
                 yield SequenceFill(column.name, column.type, row.name)

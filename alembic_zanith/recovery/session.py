@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from alembic_zanith.catalog.relation import Relation
+from alembic_zanith.catalog.relation import Relation, find_relation
 from alembic_zanith.errors import (
     IsolationLevelError,
     TransactionRequiredError,
@@ -111,8 +111,17 @@ def reading(
 
 
 def lock_table(connection: Connection, relation: Relation) -> None:
-    """Lock a table, its partitions and children against everybody, before anything is read."""
+    """Lock a table, its partitions and children against everybody, before anything is read.
+
+    Raises `ZanithError` where the name went to another table while this waited for the lock.
+    """
     run(connection, f"LOCK TABLE {relation.name} IN ACCESS EXCLUSIVE MODE")
+    locked = find_relation(connection, relation.name.name, relation.name.schema)
+    if locked is None or locked.oid != relation.oid:
+        raise ZanithError(
+            f"{relation.name.display} was renamed or replaced by another session while this waited "
+            "for its lock. Nothing has changed. Run it again."
+        )
 
 
 def now(connection: Connection) -> dt.datetime:

@@ -1,0 +1,235 @@
+"""Types, keys and tables that are others by the time something comes back: no value goes astray."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from alembic_zanith.errors import ConstraintConflictError, KeyChangedError, ZanithError
+from alembic_zanith.recovery import (
+    archive_column,
+    archive_table,
+    purge,
+    restore_column,
+    restore_table,
+    soft_drop_column,
+    soft_drop_table,
+)
+from tests.support.database import Database, PsqlFailed
+from tests.support.project import Project
+
+PARK: dict[str, tuple[Callable[..., Any], tuple[str, ...], Callable[..., Any]]] = {
+    "soft_drop_column": (soft_drop_column, ("t", "v"), restore_column),
+    "archive_column": (archive_column, ("t", "v"), restore_column),
+    "soft_drop_table": (soft_drop_table, ("t",), restore_table),
+    "archive_table": (archive_table, ("t",), restore_table),
+}
+ALL_FOUR = pytest.mark.parametrize("way", PARK)
+
+DOMAINS = [
+    ("numeric(10,2)", "numeric(10,0)", "12.34"),
+    ("timestamp", "date", "'2026-01-02 03:04'"),
+    ("float8", "int", "1.6"),
+    ("text", "name", "repeat('x', 70)"),
+]
+
+
+@ALL_FOUR
+@pytest.mark.parametrize(("old", "new", "value"), DOMAINS, ids=[old for old, *_ in DOMAINS])
+def test_a_domain_that_was_made_anew_changes_no_value(
+    database: Database, way: str, old: str, new: str, value: str
+) -> None:
+    park, names, restore = PARK[way]
+    database.execute(
+        f"CREATE DOMAIN kind AS {old}; CREATE TABLE t (id int PRIMARY KEY, v kind);"
+        f"INSERT INTO t VALUES (1, {value})"
+    )
+    before = database.rows("SELECT * FROM t")
+    artifact = database.do(park, *names)
+    database.execute(f"DROP DOMAIN kind; CREATE DOMAIN kind AS {new}")
+    with pytest.raises(ConstraintConflictError, match="would change values of v, such as"):
+        database.do(restore, ".".join(names))
+    with pytest.raises(PsqlFailed, match="would change values"):
+        database.psql(artifact.recovery_sql)
+    database.execute(f"DROP DOMAIN kind; CREATE DOMAIN kind AS {old}")
+    database.do(restore, ".".join(names))
+    assert database.rows("SELECT * FROM t") == before
+
+
+def test_a_wider_domain_takes_the_values(database: Database) -> None:
+    database.execute(
+        "CREATE DOMAIN kind AS int; CREATE TABLE t (id int, v kind); INSERT INTO t VALUES (1, 2)"
+    )
+    database.do(soft_drop_column, "t", "v")
+    database.execute("DROP DOMAIN kind; CREATE DOMAIN kind AS bigint CHECK (VALUE > 0)")
+    database.do(restore_column, "t.v")
+    assert database.rows("SELECT v, pg_typeof(v)::text FROM t") == [(2, "kind")]
+
+
+@ALL_FOUR
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TYPE kind; CREATE TYPE kind AS (city text, street text)",
+        "ALTER TYPE kind DROP ATTRIBUTE street; ALTER TYPE kind ADD ATTRIBUTE land text",
+        "ALTER TYPE kind RENAME ATTRIBUTE street TO road",
+    ],
+    ids=["other order", "other fields", "other name"],
+)
+def test_fields_of_a_composite_do_not_change_places(
+    database: Database, way: str, change: str
+) -> None:
+    park, names, restore = PARK[way]
+    database.execute(
+        "CREATE TYPE kind AS (street text, city text);"
+        "CREATE TABLE t (id int PRIMARY KEY, v kind); INSERT INTO t VALUES (1, ('STREET', 'CITY'))"
+    )
+    artifact = database.do(park, *names)
+    database.execute(change)
+    with pytest.raises(Exception, match="other fields"):
+        database.do(restore, ".".join(names))
+    with pytest.raises(PsqlFailed, match="other fields"):
+        database.psql(artifact.recovery_sql)
+    database.execute("DROP TYPE kind; CREATE TYPE kind AS (street text, city text)")
+    database.do(restore, ".".join(names))
+    assert database.rows("SELECT (v).street, (v).city FROM t") == [("STREET", "CITY")]
+
+
+KEYED = """
+CREATE TABLE t (id int PRIMARY KEY, n int, v text);
+INSERT INTO t VALUES (5, 1, 'five'), (2, 5, 'two'), (1, 2, 'one');
+"""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE t DROP id; ALTER TABLE t ADD id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+        "ALTER TABLE t RENAME id TO former; ALTER TABLE t RENAME n TO id",
+    ],
+    ids=["renumbered", "renamed"],
+)
+def test_values_do_not_go_by_another_column_of_the_name(database: Database, change: str) -> None:
+    database.execute(KEYED)
+    artifact = database.do(archive_column, "t", "v")
+    database.execute(change)
+    with pytest.raises(KeyChangedError, match="another column"):
+        database.do(restore_column, "t.v")
+    with pytest.raises(PsqlFailed, match="another column"):
+        database.psql(artifact.recovery_sql)
+    assert database.do(restore_column, "t.v", force=True).restored_as == "t.v"
+
+
+def test_values_do_not_go_to_rows_of_a_child(database: Database) -> None:
+    database.execute(KEYED)
+    database.do(archive_column, "t", "v")
+    database.execute("CREATE TABLE child (PRIMARY KEY (id)) INHERITS (t)")
+    database.execute("INSERT INTO child VALUES (1), (7)")
+    with pytest.raises(KeyChangedError, match="several rows"):
+        database.do(restore_column, "t.v")
+    database.execute("DELETE FROM child WHERE id = 1")
+    assert database.do(restore_column, "t.v").orphaned_rows == 0
+    assert database.scalar("SELECT v FROM child") is None
+
+
+def test_values_do_not_go_to_several_rows(database: Database) -> None:
+    database.execute(KEYED)
+    database.do(archive_column, "t", "v")
+    database.execute("ALTER TABLE t DROP CONSTRAINT t_pkey; INSERT INTO t VALUES (1), (1)")
+    with pytest.raises(KeyChangedError, match=r"several rows with the same \(1\)"):
+        database.do(restore_column, "t.v")
+
+
+@ALL_FOUR
+@pytest.mark.parametrize("swap", ["renamed", "made anew"])
+def test_a_table_that_is_replaced_while_we_wait_for_it(
+    database: Database, way: str, swap: str
+) -> None:
+    park, names, _ = PARK[way]
+    database.execute(f"{KEYED}; CREATE TABLE fresh (LIKE t INCLUDING ALL)")
+    former = "DROP TABLE t" if swap == "made anew" else "ALTER TABLE t RENAME TO former"
+    refusals = []
+
+    def parks() -> None:
+        try:
+            database.do(park, *names)
+        except ZanithError as error:
+            refusals.append(str(error))
+
+    with database.engine().connect() as session, session.begin():
+        session.exec_driver_sql("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        thread = threading.Thread(target=parks)
+        thread.start()
+        while not database.scalar("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            time.sleep(0.02)
+        session.exec_driver_sql(f"{former}; ALTER TABLE fresh RENAME TO t")
+    thread.join()
+    (refusal,) = refusals
+    assert "renamed or replaced by another session" in refusal
+    assert database.scalar("SELECT count(*) FROM t") == 0
+    if swap == "renamed":
+        assert database.scalar("SELECT count(v) FROM former") == 3
+
+
+@pytest.mark.parametrize("park", [soft_drop_column, archive_column])
+@pytest.mark.parametrize("change", ["added", "detached"])
+def test_psql_stops_where_the_partitions_are_others(
+    database: Database, park: Callable[..., Any], change: str
+) -> None:
+    database.execute(
+        "CREATE TABLE t (id int PRIMARY KEY, v int) PARTITION BY RANGE (id);"
+        "CREATE UNIQUE INDEX ON t (id, v); CREATE TABLE t_1 PARTITION OF t DEFAULT;"
+    )
+    artifact = database.do(park, "t", "v")
+    if change == "added":
+        database.execute("CREATE TABLE t_2 PARTITION OF t FOR VALUES FROM (1) TO (9)")
+    else:
+        database.execute("ALTER TABLE t DETACH PARTITION t_1")
+    with pytest.raises(PsqlFailed, match=f"restore-column {artifact.id}"):
+        database.psql(artifact.recovery_sql)
+    database.do(restore_column, artifact.id)
+    invalid = (
+        "SELECT count(*) FROM pg_index WHERE indrelid::regclass::text ~ '^t' AND NOT indisvalid"
+    )
+    assert database.scalar(invalid) == 0
+
+
+def test_a_serial_comes_back_where_its_owner_has_another_name(database: Database) -> None:
+    owner = database.role("owner")
+    database.execute(
+        f'CREATE TABLE t (id int PRIMARY KEY, v serial); ALTER TABLE t OWNER TO "{owner}"'
+    )
+    artifact = database.do(archive_column, "t", "v")
+    database.execute(f'ALTER ROLE "{owner}" RENAME TO "{owner}_2"')
+    database.do(restore_column, "t.v")
+    database.execute(f'ALTER ROLE "{owner}_2" RENAME TO "{owner}"')
+    owners = (
+        "SELECT DISTINCT relowner::regrole::text FROM pg_class WHERE relname IN ('t', 't_v_seq')"
+    )
+    assert database.rows(owners) == [(owner,)]
+    database.execute(f'SET ROLE "{owner}"; INSERT INTO t VALUES (1)')
+    database.do(purge, artifact.id)
+
+
+@pytest.mark.parametrize("operation", ["soft_drop_column", "archive_column"])
+def test_a_downgrade_does_not_bring_a_column_back_to_another_table(
+    project: Project, operation: str
+) -> None:
+    project.database.execute(KEYED)
+    project.revision(f'op.{operation}("t", "v")', 'op.restore_column("t", "v")')
+    project.upgrade()
+    project.database.execute("ALTER TABLE t RENAME TO former; CREATE TABLE t (id int)")
+    refused = project.alembic("downgrade", "base").failed()
+    assert "belongs to another table by now" in refused.stderr
+    columns = (
+        "SELECT count(*) FROM pg_attribute WHERE attrelid = 'former'::regclass AND attname = 'v'"
+    )
+    assert project.database.scalar(columns) == 0
+    assert project.database.scalar("SELECT count(*) FROM alembic_version") == 1
+    project.database.execute("DROP TABLE t; ALTER TABLE former RENAME TO t")
+    project.downgrade()
+    assert project.database.scalar("SELECT count(v) FROM t") == 3
