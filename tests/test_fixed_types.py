@@ -150,3 +150,33 @@ def test_a_partition_with_a_foreign_key_that_is_not_valid(
     with Cycle(database, way) as cycle:
         cycle.park_and_bring_back(Target("public", "t_1"), strategy)
         cycle.nothing_has_changed()
+
+
+@BOTH_WAYS
+@EVERYWHERE
+@pytest.mark.parametrize("column", ["c", None], ids=["column", "table"])
+def test_partitions_keep_their_storage(
+    database: Database, column: str | None, strategy: str, way: str
+) -> None:
+    database.execute(
+        "CREATE DOMAIN free AS text; CREATE TABLE t (id integer PRIMARY KEY, c free)"
+        " PARTITION BY RANGE (id); CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (1) TO (9);"
+        "CREATE TABLE t_2 PARTITION OF t DEFAULT; ALTER TABLE t ALTER c SET STORAGE MAIN;"
+        "ALTER TABLE t_1 ALTER c SET STORAGE EXTERNAL; ALTER TABLE t_2 ALTER c SET STORAGE EXTENDED"
+    )
+    with Cycle(database, way) as cycle:
+        cycle.park_and_bring_back(Target("public", "t", column), strategy)
+        cycle.only_column_order_has_changed()
+
+
+@BOTH_WAYS
+@EVERYWHERE
+def test_a_partition_that_is_a_catalog_table(database: Database, strategy: str, way: str) -> None:
+    database.execute(
+        "CREATE DOMAIN positive AS integer CHECK (VALUE > 0);"
+        "CREATE TABLE t (id integer, c positive) PARTITION BY RANGE (id);"
+        "CREATE TABLE t_1 PARTITION OF t DEFAULT WITH (user_catalog_table = true)"
+    )
+    with Cycle(database, way) as cycle:
+        cycle.park_and_bring_back(Target("public", "t"), strategy)
+        cycle.nothing_has_changed()

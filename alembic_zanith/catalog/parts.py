@@ -210,7 +210,10 @@ class StandInType(Part):
         return [
             *guard,
             self._alter(relation, self.type, self.collation),
-            *(f"ALTER TABLE {relation} ALTER COLUMN {column} {text}" for text in self.attributes),
+            *(
+                f"ALTER TABLE ONLY {relation} ALTER COLUMN {column} {text}"
+                for text in self.attributes
+            ),
         ]
 
     def _refuse_loss(self, relation: QualifiedName) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog import capture
 from alembic_zanith.catalog.capture import Scope
+from alembic_zanith.catalog.column_parts import ColumnAttributes
 from alembic_zanith.catalog.constraints import InheritedNotNull, NamedNotNull
 from alembic_zanith.catalog.dependents import refuse_if_needed_by_others
 from alembic_zanith.catalog.parts import Part, Renamed, StandInType
@@ -195,6 +196,9 @@ def _soft_parts(scope: Scope, depth: int, keep_not_null: bool, artifact_id: str)
         yield from held_types(scope.connection, scope.relation, column.name)
         if column.needs_stand_in and not column.generated and _can_change_type(scope):
             yield StandInType.of(column, storage_clauses(column))
+    elif column.needs_stand_in and (clauses := tuple(storage_clauses(column))):
+        # The change of type reaches the partitions and children, and resets theirs too.
+        yield ColumnAttributes(column.name, clauses)
     yield from _soft_constraints(scope, depth, keep_not_null, artifact_id)
     yield from (found.part for found in capture.indexes(scope))
     yield from (found.part for found in capture.extended_statistics(scope))

@@ -191,7 +191,7 @@ def _move_away(
             # back before, not valid as it was, and PostgreSQL joins it to the parent's.
             and part.validated
             else part
-            for part in parts_of_table(scope, depth, names, archive)
+            for part in parts_of_table(scope, names, archive)
             if not isinstance(part, TriggerState)
         ]
         others += states[member.oid]

@@ -22,7 +22,7 @@ from alembic_zanith.catalog.constraints import (
 )
 from alembic_zanith.catalog.parts import GeneratedExpression, Part, Renamed, StandInType
 from alembic_zanith.catalog.relation import columns
-from alembic_zanith.catalog.retyping import fixed_columns
+from alembic_zanith.catalog.retyping import bar_to_rewriting, fixed_columns
 from alembic_zanith.catalog.user_types import HeldType, held_types
 from alembic_zanith.identifiers import parked_name
 
@@ -45,9 +45,7 @@ class ParkedNames:
         return Renamed(object_kind, schema, name, self.name(name))
 
 
-def parts_of_table(
-    scope: Scope, depth: int, names: ParkedNames, archive: str | None
-) -> Iterator[Part]:
+def parts_of_table(scope: Scope, names: ParkedNames, archive: str | None) -> Iterator[Part]:
     """Yield what of one relation gets a parked name, and what goes because it reaches out.
 
     Its sequences, and those of the tables above and below it, have their parked names by then: a
@@ -80,8 +78,7 @@ def parts_of_table(
     for default in capture.defaults(scope):
         if default.reaches_out and not isinstance(default.part, GeneratedExpression):
             yield default.part
-    if depth == 0:
-        yield from _own_types(scope)
+    yield from _own_types(scope)
     yield from capture.table_parts(scope)
 
 
@@ -107,7 +104,7 @@ def _constraint(found: Found, schema: str, names: ParkedNames) -> Iterator[Part]
 
 
 def _own_types(scope: Scope) -> Iterator[Part]:
-    """What stands in for types, of columns that are the table's own."""
+    """What stands in for types, of columns that are the table's own; of others what that resets."""
     inherited = {
         column.name: tuple(storage_clauses(column))
         for column in columns(scope.connection, scope.relation)
@@ -123,6 +120,8 @@ def _own_types(scope: Scope) -> Iterator[Part]:
 
 
 def _stand_ins(scope: Scope) -> Iterator[StandInType]:
+    if bar_to_rewriting(scope.connection, scope.relation):
+        return
     fixed = fixed_columns(scope.connection, scope.relation)
     for column in columns(scope.connection, scope.relation):
         if column.needs_stand_in and column.name not in fixed and not column.generated:

@@ -77,8 +77,12 @@ def columns(database: Database, schema: str | None = None) -> list[Target]:
 
 
 _COLUMNS = """
-SELECT attname FROM pg_attribute
- WHERE attrelid = to_regclass('{relation}') AND attnum > 0 AND NOT attisdropped
+WITH RECURSIVE tree (oid) AS (
+     SELECT to_regclass('{relation}')::oid
+      UNION
+     SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid)
+SELECT tree.oid::regclass::text AS owner, a.attname FROM tree
+  JOIN pg_attribute a ON a.attrelid = tree.oid AND a.attnum > 0 AND NOT a.attisdropped
 """
 
 
@@ -91,14 +95,14 @@ def refusal(connection: sa.Connection, target: Target) -> Refusal | None:
     attempt = connection.begin_nested()
     columns = _COLUMNS.format(relation=target.relation)
     try:
-        before = _run(connection, columns).scalars().all()
+        before = {(row.owner, row.attname) for row in _run(connection, columns)}
         _run(connection, target.drop)
-        lost = {*before} - {*_run(connection, columns).scalars().all(), target.column}
+        after = {(row.owner, row.attname) for row in _run(connection, columns)}
+        lost = {(table, column) for table, column in before - after if column != target.column}
         if target.column is not None and lost:
-            table = _run(connection, f"SELECT '{target.relation}'::regclass::text").scalar()
-            dependents = (
+            dependents = sorted(
                 f"column {each} of table {table} depends on column {target.column} of table {table}"
-                for each in sorted(lost)
+                for table, each in lost
             )
             return Refusal(_DEPENDENT_OBJECTS_STILL_EXIST, "", tuple(dependents))
     except DBAPIError as error:
