@@ -35,9 +35,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "majors", parent=hypothesis.settings.get_profile("default"), max_examples=10
 )
-hypothesis.settings.register_profile(
-    "thorough", parent=hypothesis.settings.get_profile("default"), max_examples=60
-)
 
 
 class MakeProject(Protocol):
@@ -92,8 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "--majors starts servers of its own, but TEST_POSTGRES_URL names one. Unset it."
         )
     Database.default_driver = config.getoption("--driver")
-    slow, majors = config.getoption("--run-slow"), config.getoption("--majors")
-    hypothesis.settings.load_profile("thorough" if slow else "majors" if majors else "default")
+    hypothesis.settings.load_profile("majors" if config.getoption("--majors") else "default")
     if examples := config.getoption("--examples"):
         hypothesis.settings.register_profile(
             "examples",

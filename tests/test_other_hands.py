@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from alembic_zanith.errors import DataMissingError, IntegrityError, KeyChangedError
+from alembic_zanith.errors import (
+    DataMissingError,
+    IntegrityError,
+    KeyChangedError,
+    NameTakenError,
+)
 from alembic_zanith.recovery import (
     archive_column,
     archive_table,
@@ -103,6 +108,15 @@ def test_a_purge_tells_of_what_was_detached_meanwhile(database: Database) -> Non
     (warning,) = database.do(purge, "t.gone").warnings
     assert f'ALTER TABLE "public"."t_1" DROP COLUMN "{artifact.parked_column}"' in warning
     database.execute(warning.rpartition(": ")[2])
+
+
+@pytest.mark.parametrize("way", ["soft_drop", "archive"])
+def test_a_child_with_a_column_of_the_name_is_in_the_way(database: Database, way: str) -> None:
+    database.execute("CREATE TABLE t (id int PRIMARY KEY, gone text)")
+    database.do(soft_drop_column if way == "soft_drop" else archive_column, "t", "gone")
+    database.execute("CREATE TABLE child () INHERITS (t); ALTER TABLE child ADD gone text")
+    with pytest.raises(NameTakenError, match=r"public\.child has a column 'gone' again.*--as"):
+        database.do(restore_column, "t.gone")
 
 
 @pytest.mark.parametrize("way", ["soft_drop", "archive"])

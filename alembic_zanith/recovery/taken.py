@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact
-from alembic_zanith.catalog.relation import Relation, columns
+from alembic_zanith.catalog.relation import Relation, columns, tree
 from alembic_zanith.errors import NameTakenError, UnknownObjectError, ZanithError
 from alembic_zanith.identifiers import MAX_BYTES, QualifiedName, is_zanith_name, quote
 from alembic_zanith.sql import scalar
@@ -35,13 +35,14 @@ def refuse_unusable_name(name: str | None) -> None:
 def refuse_taken_column(
     connection: Connection, artifact: Artifact, relation: Relation, name: str
 ) -> None:
-    """Raise `NameTakenError` when the table has a column of that name."""
-    if name in {column.name for column in columns(connection, relation)}:
-        raise NameTakenError(
-            f"{relation.name.display} has a column {name!r} again, and live data is never "
-            f"overwritten. Nothing has changed. Bring {artifact.source} back beside it: "
-            f"`alembic zanith-recover restore-column {artifact.source} --as {name}_restored`"
-        )
+    """Raise `NameTakenError` when the table, or one below it, has a column of that name."""
+    for member in tree(connection, relation):
+        if name in {column.name for column in columns(connection, member)}:
+            raise NameTakenError(
+                f"{member.name.display} has a column {name!r} again, and live data is never "
+                f"overwritten. Nothing has changed. Bring {artifact.source} back beside it: "
+                f"`alembic zanith-recover restore-column {artifact.source} --as {name}_restored`"
+            )
 
 
 def refuse_taken_table(connection: Connection, artifact: Artifact, wanted: QualifiedName) -> None:
