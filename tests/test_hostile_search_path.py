@@ -51,7 +51,7 @@ def hostile(database: Database, request: pytest.FixtureRequest) -> Hostile:
         "CREATE TABLE other (id int PRIMARY KEY); INSERT INTO other VALUES (1), (2);"
         "CREATE TABLE t (id text PRIMARY KEY, n serial, p positive, m mood DEFAULT 'good',"
         " gone serial UNIQUE REFERENCES other CHECK (gone > 0), EXCLUDE (gone WITH =));"
-        "CREATE INDEX ON t (abs(gone)) WHERE gone > 3; CREATE STATISTICS ON n, gone FROM t;"
+        "CREATE INDEX ON t (abs(gone)) WHERE gone > 3; CREATE STATISTICS stats ON n, gone FROM t;"
         "INSERT INTO t (id) VALUES ('a'), ('b'); COMMENT ON COLUMN t.gone IS 'the old one'"
     )
     database.execute(HOSTILE)

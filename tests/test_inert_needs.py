@@ -62,7 +62,7 @@ INDEXES = (
     "CREATE INDEX ON t (gone own_ops)",
     "CREATE INDEX ON t ((gone::text) COLLATE used_by_index)",
     "CREATE INDEX ON t USING gin (to_tsvector('words', gone::text))",
-    "CREATE STATISTICS ON (f(gone)), id FROM t",
+    "CREATE STATISTICS of_f ON (f(gone)), id FROM t",
 )
 TABLE_ONLY = (
     "CREATE TRIGGER a BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION fire()",
