@@ -70,7 +70,7 @@ def _other_fields(name: QualifiedName) -> str:
 
 
 _RESTORE = """
-DECLARE held oid; live oid;
+DECLARE held oid; live oid; has_same_fields boolean;
 BEGIN
   SELECT CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE t.oid END INTO held
     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
@@ -78,21 +78,23 @@ BEGIN
   SELECT t.oid INTO live FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
    WHERE n.nspname = {schema} AND t.typname = {name};
   IF held = live THEN RETURN; END IF;
+  has_same_fields :=
+       (SELECT array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+                         ORDER BY a.attnum)
+          FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
+         WHERE t.oid = held AND a.attnum > 0 AND NOT a.attisdropped)
+       IS NOT DISTINCT FROM
+       (SELECT array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+                         ORDER BY a.attnum)
+          FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
+         WHERE t.oid = live AND a.attnum > 0 AND NOT a.attisdropped);
   IF live IS NOT NULL
      AND (SELECT array_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e
            WHERE e.enumtypid = held)
          IS NOT DISTINCT FROM
          (SELECT array_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e
            WHERE e.enumtypid = live)
-     AND (SELECT array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
-                           ORDER BY a.attnum)
-            FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
-           WHERE t.oid = held AND a.attnum > 0 AND NOT a.attisdropped)
-         IS NOT DISTINCT FROM
-         (SELECT array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
-                           ORDER BY a.attnum)
-            FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
-           WHERE t.oid = live AND a.attnum > 0 AND NOT a.attisdropped)
+     AND has_same_fields
   THEN
     BEGIN
       EXECUTE {drop};
@@ -101,15 +103,7 @@ BEGIN
     END;
   END IF;
   IF live IS NOT NULL AND (SELECT t.typtype FROM pg_type t WHERE t.oid = held) = 'c'
-     AND (SELECT array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
-                           ORDER BY a.attnum)
-            FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
-           WHERE t.oid = held AND a.attnum > 0 AND NOT a.attisdropped)
-         IS DISTINCT FROM
-         (SELECT array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
-                           ORDER BY a.attnum)
-            FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
-           WHERE t.oid = live AND a.attnum > 0 AND NOT a.attisdropped)
+     AND NOT has_same_fields
   THEN
     RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch', MESSAGE = {message},
       HINT = format('The values are of %s.', held::regtype);

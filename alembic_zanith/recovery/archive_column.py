@@ -24,6 +24,7 @@ from alembic_zanith.catalog.relation import (
     tree,
 )
 from alembic_zanith.catalog.retyping import bar_to_rewriting
+from alembic_zanith.catalog.unique_keys import unique_keys
 from alembic_zanith.catalog.user_types import create_if_missing
 from alembic_zanith.errors import NoKeyError, NotDroppableError, ZanithError
 from alembic_zanith.identifiers import (
@@ -42,7 +43,7 @@ from alembic_zanith.integrity import (
 )
 from alembic_zanith.models import ArtifactKind
 from alembic_zanith.privileges import close_to_others
-from alembic_zanith.sql import one, rows, run, run_all
+from alembic_zanith.sql import one, run, run_all
 from alembic_zanith.workspace import Workspace
 
 from .archive_schema import ensure_archive_schema
@@ -129,24 +130,6 @@ def archive_column(
     )
 
 
-_KEYS = """
-SELECT i.indexrelid::bigint AS oid,
-       ARRAY(SELECT a.attname::text
-               FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
-               JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-              WHERE k.position <= i.indnkeyatts ORDER BY k.position) AS columns
-  FROM pg_catalog.pg_index i
- WHERE i.indrelid = CAST(:oid AS oid) AND i.indisunique AND i.indisvalid AND i.indimmediate
-   AND i.indpred IS NULL AND i.indexprs IS NULL
-   AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
-                     JOIN pg_catalog.pg_attribute a
-                       ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-                    WHERE k.position <= i.indnkeyatts
-                      AND (NOT a.attnotnull OR a.attnum = :attnum))
- ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid
-"""
-
-
 def _key(connection: Connection, relation: Relation, column: Column) -> tuple[ArchiveKey, ...]:
     """The columns by which each value finds its row again.
 
@@ -160,8 +143,13 @@ def _key(connection: Connection, relation: Relation, column: Column) -> tuple[Ar
             f"again. Nothing has changed. Use op.soft_drop_column({relation.name.name!r}, "
             f"{column.name!r}), which needs no key."
         )
-    found = rows(connection, _KEYS, oid=relation.oid, attnum=column.number)
-    if not found:
+    usable = (
+        each.columns
+        for each in unique_keys(connection, relation)
+        if each.is_not_null and column.name not in each.columns
+    )
+    found = next(usable, None)
+    if found is None:
         raise NoKeyError(
             f"{relation.name.display}.{column.name} cannot be archived: the table has no primary "
             "key, and no unique index over NOT NULL columns, besides the column itself, so its "
@@ -173,7 +161,7 @@ def _key(connection: Connection, relation: Relation, column: Column) -> tuple[Ar
         ArchiveKey(
             name, not by_name[name].is_builtin, by_name[name].is_collatable, by_name[name].number
         )
-        for name in found[0].columns
+        for name in found
     )
 
 

@@ -120,11 +120,17 @@ def _own_types(scope: Scope) -> Iterator[Part]:
 
 
 def _stand_ins(scope: Scope) -> Iterator[StandInType]:
-    if bar_to_rewriting(scope.connection, scope.relation):
+    found = [
+        column
+        for column in columns(scope.connection, scope.relation)
+        if column.needs_stand_in and not column.generated
+    ]
+    # Asked only where it matters: both go through everything below the table.
+    if not found or bar_to_rewriting(scope.connection, scope.relation):
         return
     fixed = fixed_columns(scope.connection, scope.relation)
-    for column in columns(scope.connection, scope.relation):
-        if column.needs_stand_in and column.name not in fixed and not column.generated:
+    for column in found:
+        if column.name not in fixed:
             yield StandInType.of(column, storage_clauses(column))
 
 
