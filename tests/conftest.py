@@ -140,12 +140,20 @@ def server(
     return servers[major]
 
 
-@pytest.fixture
-def make_database(request: pytest.FixtureRequest, server: LocalPostgres) -> Iterator[MakeDatabase]:
-    """A function that makes empty databases, dropped when the test ends."""
+@pytest.fixture(autouse=True)
+def _min_major(request: pytest.FixtureRequest) -> None:
+    """Skip a test marked `min_major` where the server is older."""
     needed = request.node.get_closest_marker("min_major")
-    if needed is not None and server.major < needed.args[0]:
+    if needed is None:
+        return
+    server: LocalPostgres = request.getfixturevalue("server")
+    if server.major < needed.args[0]:
         pytest.skip(f"PostgreSQL {needed.args[0]} or newer only")
+
+
+@pytest.fixture
+def make_database(server: LocalPostgres) -> Iterator[MakeDatabase]:
+    """A function that makes empty databases, dropped when the test ends."""
     with contextlib.ExitStack() as stack:
 
         def make() -> Database:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -35,7 +34,7 @@ def refuse_if_needed_by_others(
     dependents = list_dependents(connection, relation, column)
     refused = "a DROP would be refused too"
     if not dependents:
-        dependents = list(_generated_from(connection, relation, column))
+        dependents = _generated_from(connection, relation, column)
         refused = "a DROP would take them along"
     if not dependents:
         return
@@ -114,14 +113,13 @@ SELECT pg_catalog.format('column %s of table %s depends on column %s of table %s
 
 def _generated_from(
     connection: Connection, relation: QualifiedName, column: str | None
-) -> Iterator[str]:
-    """Yield the columns that are generated from one, in the words of the servers that tell.
+) -> list[str]:
+    """Return the columns that are generated from one, in the words of the servers that tell.
 
     PostgreSQL 14 drops them along without a word, so they would not come back with the column; from
-    15 on it refuses itself.
+    15 on it refuses itself. Expects that no child of the table keeps the column.
     """
     if column is None or server_version(connection) >= _GENERATED_ARE_DEPENDENTS:
-        return
-    with callers_path(connection):
-        found = rows(connection, _GENERATED_FROM, relation=str(relation), column=column)
-    yield from (str(row.line) for row in found)
+        return []
+    found = rows(connection, _GENERATED_FROM, relation=str(relation), column=column)
+    return [str(row.line) for row in found]
