@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alembic_zanith.errors import DependentObjectsError, NotDroppableError
+from alembic_zanith.recovery import archive_column, restore_column
 from tests.support.database import Database
 from tests.support.exact.cycles import Cycle
 from tests.support.exact.targets import Target
@@ -92,3 +93,20 @@ def test_what_is_generated_in_a_child_that_keeps_the_column(
     )
     with database.begin() as connection, pytest.raises(NotDroppableError, match="NO INHERIT"):
         Dropped.parse("t.gone").park(connection, strategy)
+
+
+@pytest.mark.majors
+@pytest.mark.parametrize("way", ["command", "psql"])
+def test_an_archived_one_needs_no_key_to_come_back(database: Database, way: str) -> None:
+    """Its values are generated again, whatever became of the key they were archived with."""
+    database.execute(
+        "CREATE TABLE t (id integer PRIMARY KEY, v integer,"
+        " made integer GENERATED ALWAYS AS (v * 2) STORED); INSERT INTO t VALUES (1, 5)"
+    )
+    artifact = database.do(archive_column, "t", "made")
+    database.execute("ALTER TABLE t DROP id; ALTER TABLE t ADD id integer; UPDATE t SET v = 6")
+    if way == "command":
+        database.do(restore_column, "t.made")
+    else:
+        database.psql(artifact.recovery_sql)
+    assert database.rows("SELECT made FROM t") == [(12,)]

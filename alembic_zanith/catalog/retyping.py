@@ -12,9 +12,9 @@ from alembic_zanith.sql import rows
 from .relation import Column, Relation, tree
 
 _FIXED = """
-SELECT a.attname::text AS name
+SELECT DISTINCT a.attname::text AS name
   FROM pg_catalog.pg_attribute a
- WHERE a.attrelid = CAST(:oid AS oid) AND a.attnum > 0 AND NOT a.attisdropped
+ WHERE a.attrelid = ANY (CAST(:oids AS oid[])) AND a.attnum > 0 AND NOT a.attisdropped
    AND (EXISTS (SELECT FROM pg_catalog.pg_partitioned_table pt
                  WHERE pt.partrelid = a.attrelid AND a.attnum = ANY (pt.partattrs))
      OR EXISTS (SELECT FROM pg_catalog.pg_depend d
@@ -37,7 +37,7 @@ SELECT a.attname::text AS name
 
 _ROW_TYPE_USERS = """
 WITH RECURSIVE used (oid) AS (
-     SELECT c.reltype FROM pg_catalog.pg_class c WHERE c.oid = CAST(:oid AS oid)
+     SELECT c.reltype FROM pg_catalog.pg_class c WHERE c.oid = ANY (CAST(:oids AS oid[]))
       UNION
      SELECT further.oid
        FROM used
@@ -63,11 +63,11 @@ SELECT DISTINCT CAST(CAST(c.oid AS regclass) AS text) AS name
 """
 
 
-_CATALOG_TABLE = """
-SELECT coalesce((SELECT CAST(o.option_value AS boolean)
-                   FROM pg_catalog.pg_options_to_table(c.reloptions) AS o
-                  WHERE o.option_name = 'user_catalog_table'), false) AS answer
-  FROM pg_catalog.pg_class c WHERE c.oid = CAST(:oid AS oid)
+_CATALOG_TABLES = """
+SELECT c.oid
+  FROM pg_catalog.pg_class c, pg_catalog.pg_options_to_table(c.reloptions) AS o
+ WHERE c.oid = ANY (CAST(:oids AS oid[]))
+   AND CASE o.option_name WHEN 'user_catalog_table' THEN CAST(o.option_value AS boolean) END
 """
 
 _CAN_REFUSE = """
@@ -91,22 +91,16 @@ def fixed_columns(connection: Connection, relation: Relation) -> set[str]:
     of a partitioned table is built anew with another type, and those of its partitions then get
     names of PostgreSQL's choice and lose their comments.
     """
-    return {
-        row.name
-        for member in tree(connection, relation)
-        for row in rows(connection, _FIXED, oid=member.oid)
-    }
+    return {row.name for row in rows(connection, _FIXED, oids=_oids(connection, relation))}
 
 
 def bar_to_rewriting(connection: Connection, relation: Relation) -> str | None:
     """Return why PostgreSQL would not rewrite a table or one below it, or None if it would."""
-    members = tree(connection, relation)
-    users = {
-        row.name for each in members for row in rows(connection, _ROW_TYPE_USERS, oid=each.oid)
-    }
+    oids = _oids(connection, relation)
+    users = [row.name for row in rows(connection, _ROW_TYPE_USERS, oids=oids)]
     if users:
-        return f"while other tables store whole rows of this one: {', '.join(sorted(users))}"
-    if any(rows(connection, _CATALOG_TABLE, oid=each.oid)[0].answer for each in members):
+        return f"while other tables store whole rows of this one: {', '.join(users)}"
+    if rows(connection, _CATALOG_TABLES, oids=oids):
         return "while it has the storage parameter user_catalog_table"
     return None
 
@@ -115,3 +109,7 @@ def type_can_refuse(connection: Connection, relation: Relation, column: Column) 
     """Whether a column is of a domain with constraints, so that it may refuse a new row."""
     found = rows(connection, _CAN_REFUSE, oid=relation.oid, attnum=column.number)
     return bool(found[0].answer)
+
+
+def _oids(connection: Connection, relation: Relation) -> list[int]:
+    return [member.oid for member in tree(connection, relation)]

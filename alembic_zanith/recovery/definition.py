@@ -108,6 +108,11 @@ class Definition:
     def root(self) -> Holding:
         return self.holdings[0]
 
+    @property
+    def lookup_key(self) -> tuple[ArchiveKey, ...]:
+        """The key that a restore looks values up by; none if it generates them again."""
+        return self.key if self.generated_expression is None else ()
+
     def parts(self) -> Iterator[tuple[Holding, Part]]:
         """Yield all parts in the order of a restore: by kind, children before parents."""
         pairs = [(holding, part) for holding in self.holdings for part in holding.parts]

@@ -64,10 +64,10 @@ def require_key(
     Raises `UnknownObjectError` when the table no longer has the key, and `KeyChangedError` when
     it has another type by now, tells rows apart no more, or (but with `force`) is another column.
     """
-    if not definition.key:
+    if not definition.lookup_key:
         return
     present = {column.name: column.number for column in columns(connection, relation)}
-    lost = [key.name for key in definition.key if key.name not in present]
+    lost = [key.name for key in definition.lookup_key if key.name not in present]
     if lost:
         raise UnknownObjectError(
             f"{artifact.source} cannot come back: its values are found by {', '.join(lost)}, which "
@@ -76,11 +76,11 @@ def require_key(
             f"the values: `alembic zanith-recover export {artifact.id} --format csv`"
         )
     if not force and known_oid(connection, artifact) is not None:
-        for key in definition.key:
+        for key in definition.lookup_key:
             if key.number not in (None, present[key.name]):
                 raise _another_column(artifact, relation, key.name)
     _require_one_row_each(connection, artifact, definition, relation)
-    for number, key in enumerate(definition.key, 1):
+    for number, key in enumerate(definition.lookup_key, 1):
         if not key.stored_as_text:
             _require_comparable(connection, artifact, relation, key.name, f"key_{number}")
 
@@ -99,7 +99,7 @@ def _require_one_row_each(
     connection: Connection, artifact: Artifact, definition: Definition, relation: Relation
 ) -> None:
     """The key must still tell rows apart: by an index that holds for all of them, or in fact."""
-    names = [key.name for key in definition.key]
+    names = [key.name for key in definition.lookup_key]
     has_heirs = not relation.is_partitioned and len(tree(connection, relation)) > 1
     if not has_heirs and any(
         {*each.columns} <= {*names} for each in unique_keys(connection, relation)
@@ -154,7 +154,8 @@ def count_unmatched(
 ) -> tuple[int, int]:
     """Count live rows without an archived value, and archived rows without a live row."""
     joined = " AND ".join(
-        f"a.key_{i} = {key.live(f't.{quote(key.name)}')}" for i, key in enumerate(definition.key, 1)
+        f"a.key_{i} = {key.live(f't.{quote(key.name)}')}"
+        for i, key in enumerate(definition.lookup_key, 1)
     )
     live, matched = one(
         connection,

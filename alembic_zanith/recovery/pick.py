@@ -101,7 +101,7 @@ def used_before(artifact: Artifact) -> list[str]:
     return [
         f"The values are those of {artifact.created_at:%Y-%m-%d %H:%M}: archive {artifact.id} was "
         f"restored before, as {artifact.restored_as}, on {artifact.restored_at:%Y-%m-%d %H:%M}, "
-        "and what changed there since was lost when that was dropped."
+        "and what was changed there since is not in it."
     ]
 
 

@@ -151,10 +151,10 @@ def _refill(
     known = QualifiedName(artifact.parked_schema, f"_zanith_known_{artifact.id}")
     parameters = ", ".join(
         "text" if key.stored_as_text else f"{place.relation}.{quote(key.name)}%TYPE"
-        for key in definition.key
+        for key in definition.lookup_key
     )
-    arguments = ", ".join(key.live(quote(key.name)) for key in definition.key)
-    where = " AND ".join(f"a.key_{i} = ${i}" for i, _ in enumerate(definition.key, 1))
+    arguments = ", ".join(key.live(quote(key.name)) for key in definition.lookup_key)
+    where = " AND ".join(f"a.key_{i} = ${i}" for i, _ in enumerate(definition.lookup_key, 1))
     archive = artifact.parked_name
     value = f"{lookup}({arguments})"
     body = f"BEGIN RETURN (SELECT a.value FROM {archive} AS a WHERE {where}); END"
@@ -251,7 +251,7 @@ def _guard(artifact: Artifact) -> list[str]:
                 f" AND attnum = {key.number} AND attname = {literal(key.name)})",
                 f"{key.name} is another column than the one that the values are found by",
             )
-            for key in definition.key
+            for key in definition.lookup_key
             if key.number is not None
         )
     if artifact.is_column and definition.root.is_partitioned:
