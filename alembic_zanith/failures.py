@@ -84,4 +84,5 @@ def server_message(error: DBAPIError) -> str:
     else:
         # SQLAlchemy's asyncpg errors begin with the class: "<class '…'>: the message"
         text = str(error.orig).rpartition(">: ")[2]
-    return " ".join(text.split()).rstrip(".")
+        text = ". ".join(line.strip() for line in text.splitlines() if line.strip())
+    return " ".join(text.split()).rstrip(".?")
