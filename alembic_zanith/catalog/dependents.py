@@ -96,9 +96,7 @@ WITH RECURSIVE members (oid) AS (
      SELECT CAST(pg_catalog.to_regclass(:relation) AS oid)
       UNION
      SELECT i.inhrelid FROM members JOIN pg_catalog.pg_inherits i ON i.inhparent = members.oid)
-SELECT pg_catalog.format('column %s of table %s depends on column %s of table %s', g.attname,
-                         CAST(members.oid AS regclass), a.attname, CAST(members.oid AS regclass))
-       AS line
+SELECT members.oid, a.attnum AS source, g.attnum AS generated
   FROM members
   JOIN pg_catalog.pg_attribute a ON a.attrelid = members.oid AND a.attname = :column
   JOIN pg_catalog.pg_depend d
@@ -107,19 +105,42 @@ SELECT pg_catalog.format('column %s of table %s depends on column %s of table %s
    AND d.classid = CAST('pg_catalog.pg_class' AS regclass) AND d.objid = a.attrelid
   JOIN pg_catalog.pg_attribute g
     ON g.attrelid = d.objid AND g.attnum = d.objsubid AND g.attgenerated <> ''
- ORDER BY 1
+"""
+
+_IS_DROPPED = """
+SELECT attisdropped FROM pg_catalog.pg_attribute WHERE attrelid = :oid AND attnum = :generated
+"""
+
+# 1259 is pg_class, on every server.
+_IN_WORDS = """
+SELECT pg_catalog.concat(
+         pg_catalog.pg_describe_object(1259, CAST(:oid AS pg_catalog.oid), :generated),
+         ' depends on ',
+         pg_catalog.pg_describe_object(1259, CAST(:oid AS pg_catalog.oid), :source))
 """
 
 
 def _generated_from(
     connection: Connection, relation: QualifiedName, column: str | None
 ) -> list[str]:
-    """Return the columns that are generated from one, in the words of the servers that tell.
+    """Return the columns that a DROP takes along, since they are generated from this one.
 
-    PostgreSQL 14 drops them along without a word, so they would not come back with the column; from
-    15 on it refuses itself. Expects that no child of the table keeps the column.
+    PostgreSQL 14 does so without a word, and they would not come back with the column; from 15 on
+    it refuses itself, in these words. Which ones is seen by trying: a child that has the column
+    from elsewhere too keeps it, and what is generated from it there.
     """
     if column is None or server_version(connection) >= _GENERATED_ARE_DEPENDENTS:
         return []
-    found = rows(connection, _GENERATED_FROM, relation=str(relation), column=column)
-    return [str(row.line) for row in found]
+    generated = rows(connection, _GENERATED_FROM, relation=str(relation), column=column)
+    if not generated:
+        return []
+    with callers_path(connection):
+        words = [str(scalar(connection, _IN_WORDS, **row._mapping)) for row in generated]
+    with connection.begin_nested() as attempt:
+        run(connection, f"ALTER TABLE {relation} DROP COLUMN {quote(column)} RESTRICT")
+        gone = [
+            scalar(connection, _IS_DROPPED, oid=row.oid, generated=row.generated)
+            for row in generated
+        ]
+        attempt.rollback()
+    return sorted(line for line, is_gone in zip(words, gone, strict=True) if is_gone)

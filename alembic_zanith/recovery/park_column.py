@@ -106,8 +106,8 @@ def begin(
     lock_table(connection, relation)
     with pinned_settings(connection):
         original = get_column(connection, relation, column)
-    _refuse_local_copies(connection, relation, column)
     refuse_if_needed_by_others(connection, relation.name, column)
+    _refuse_local_copies(connection, relation, column)
     return relation, original
 
 
