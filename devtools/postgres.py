@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +24,12 @@ import sqlalchemy as sa
 
 from devtools.binaries import Installation, find_client, find_server, open_to_all, reachable
 from devtools.server_process import Account, PostgresFailed, ServerProcess
+
+_ROOM = 6 * 2**30
+"""Bytes that must be free in memory for a server to have its data there: the tests run two or more,
+and the largest of their databases has a gigabyte."""
+
+_SMALL_WAL = {"max_wal_size": "256MB"}
 
 
 @dataclass
@@ -43,18 +51,25 @@ class LocalPostgres:
 
     @classmethod
     def start(
-        cls, major: int | None = None, settings: Mapping[str, str] | None = None
+        cls,
+        major: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        *,
+        in_memory: bool = False,
     ) -> LocalPostgres:
         """Start a server and wait until it takes connections.
 
         `major` asks for another PostgreSQL than the default one, `settings` are parameters of
-        the server beside those for speed.
+        the server beside those for speed. With `in_memory` its data are in memory where there is
+        room for that: a database is then created in a tenth of the time, or less.
 
         Raises PostgresNotFound, PostgresFailed.
         """
         if os.environ.get("TEST_POSTGRES_URL"):
             return cls._attach(sa.make_url(os.environ["TEST_POSTGRES_URL"]), major)
-        return cls._launch(find_server(major), settings or {})
+        root = _memory_root() if in_memory else None
+        wanted = dict(settings or {}) if root is None else _SMALL_WAL | dict(settings or {})
+        return cls._launch(find_server(major), wanted, root or _temp_root())
 
     def url(self, dbname: str, driver: str = "psycopg") -> sa.URL:
         """Return the SQLAlchemy URL of a database, for psycopg, psycopg2 or asyncpg."""
@@ -107,11 +122,12 @@ class LocalPostgres:
         return cls(major=major, host=url.host or "localhost", port=url.port or 5432, base_url=url)
 
     @classmethod
-    def _launch(cls, installation: Installation, settings: Mapping[str, str]) -> LocalPostgres:
+    def _launch(
+        cls, installation: Installation, settings: Mapping[str, str], root: Path
+    ) -> LocalPostgres:
         account = Account.for_server()
-        temp_root = _temp_root()
-        runnable = reachable(installation, account.uid, temp_root)
-        process = ServerProcess.start(runnable.bin_dir, account, temp_root, settings)
+        runnable = reachable(installation, account.uid, _temp_root())
+        process = ServerProcess.start(runnable.bin_dir, account, root, settings)
         server = cls(
             major=runnable.major,
             host="127.0.0.1",
@@ -139,3 +155,13 @@ def _temp_root() -> Path:
         if fits and candidate.is_dir() and (os.getuid() != 0 or open_to_all(candidate)):
             return candidate
     return candidates[0]
+
+
+def _memory_root() -> Path | None:
+    """Return Linux's folder in memory, or None without one that has room for several servers."""
+    shared = Path("/dev/shm")
+    if not (shared.is_dir() and os.access(shared, os.W_OK) and open_to_all(shared)):
+        return None
+    available = re.search(r"^MemAvailable: *(\d+) kB", Path("/proc/meminfo").read_text(), re.M)
+    free = min(shutil.disk_usage(shared).free, int(available[1]) * 1024 if available else 0)
+    return shared if free > _ROOM else None

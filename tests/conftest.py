@@ -136,7 +136,7 @@ def server(
     """The server of this test; started once and kept, whatever the order of the tests."""
     major = getattr(request, "param", request.config.getoption("--postgres-major"))
     if major not in servers:
-        servers[major] = LocalPostgres.start(major)
+        servers[major] = LocalPostgres.start(major, in_memory=True)
     return servers[major]
 
 

@@ -88,6 +88,19 @@ def test_settings_reach_the_server() -> None:
             assert connection.scalar(sa.text("SHOW work_mem")) == "17MB"
 
 
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="Linux only")
+@pytest.mark.parametrize(("room", "is_there"), [(0, True), (2**60, False)])
+def test_data_are_in_memory_where_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, room: int, is_there: bool
+) -> None:
+    monkeypatch.setattr("devtools.postgres._ROOM", room)
+    with LocalPostgres.start(in_memory=True) as server:
+        assert server.socket_dir is not None
+        assert server.socket_dir.is_relative_to("/dev/shm") is is_there
+        assert answers(server.port)
+    assert not server.socket_dir.exists()
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root starts the server as someone else")
 def test_programs_in_a_closed_folder_are_copied_where_the_server_can_run_them(
     tmp_path: Path,
