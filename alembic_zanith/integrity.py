@@ -136,26 +136,46 @@ def archive_content(
     As `content`, at a third of its cost: the text of a row is put together by `concat_ws`, which
     leaves out a NULL value, with the length of each key before it to mark where it ends.
     """
+    return _hashed(connection, _archive_texts(archive, keys, value))
+
+
+def archive_differs_sql(
+    archive: QualifiedName, keys: Sequence[str], value: str, checksum: str
+) -> str:
+    """Return the SQL of whether an archive's checksum is another, for a script of its own."""
+    modulus = 1 << 128
+    total = f"coalesce(high, 0) * {1 << 64} + coalesce(low, 0)"
+    return (
+        f"(SELECT mod(mod({total}, {modulus}) + {modulus}, {modulus}) <> {int(checksum, 16)}"
+        f" FROM ({_sums(_archive_texts(archive, keys, value))}) AS sums)"
+    )
+
+
+def _archive_texts(archive: QualifiedName, keys: Sequence[str], value: str) -> str:
     items = [f"pg_catalog.length(pg_catalog.concat(t.{k})), t.{k}" for k in map(quote, keys)]
     text_of_row = f"pg_catalog.concat_ws('=', {', '.join(items)}, t.{quote(value)})"
-    return _hashed(connection, f"SELECT {text_of_row} AS r FROM {archive} AS t")
+    return f"SELECT {text_of_row} AS r FROM {archive} AS t"
 
 
-def _hashed(connection: Connection, query: str) -> Content:
-    """Count and checksum the texts that a query yields in its one column `r`.
+def _sums(query: str) -> str:
+    """Return the SQL that counts and hashes the texts which a query yields in its one column `r`.
 
     `clock_timestamp()` keeps the planner from flattening the subquery, which would compute every
     hash twice; unlike OFFSET 0 it leaves the plan parallel.
     """
-    found = one(
-        connection,
-        "SELECT pg_catalog.count(*), pg_catalog.sum(CAST(CAST(h AS bit(64)) AS bigint)),"
-        " pg_catalog.sum(CAST(CAST(h << 64 AS bit(64)) AS bigint))"
+    return (
+        "SELECT pg_catalog.count(*) AS count,"
+        " pg_catalog.sum(CAST(CAST(h AS bit(64)) AS bigint)) AS high,"
+        " pg_catalog.sum(CAST(CAST(h << 64 AS bit(64)) AS bigint)) AS low"
         " FROM (SELECT CAST('x' || pg_catalog.md5(r) AS bit(128)) AS h,"
-        f" pg_catalog.clock_timestamp() FROM ({query}) AS texts) AS hashes",
+        f" pg_catalog.clock_timestamp() FROM ({query}) AS texts) AS hashes"
     )
-    total = sum(int(lane or 0) << shift for lane, shift in ((found[1], 64), (found[2], 0)))
-    return Content(int(found[0]), f"{total % (1 << 128):032x}")
+
+
+def _hashed(connection: Connection, query: str) -> Content:
+    count, high, low = one(connection, _sums(query))
+    total = (int(high or 0) << 64) + int(low or 0)
+    return Content(int(count), f"{total % (1 << 128):032x}")
 
 
 def fingerprint(structure: Any) -> str:

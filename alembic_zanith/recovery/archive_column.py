@@ -85,7 +85,8 @@ def archive_column(
     relation, original = begin(connection, table, column, schema)
     require_all_rows(connection, relation, f"archive_column({table!r}, {column!r})")
     _refuse_without_rewriting(connection, relation, column)
-    key = _key(connection, relation, original)
+    with pinned_settings(connection):
+        key = _key(connection, relation, original)
     ticket = Ticket.draw(store, retention_days)
     working_name = parked_name(column, ticket.id)
     archive = QualifiedName(
@@ -159,9 +160,13 @@ def _key(connection: Connection, relation: Relation, column: Column) -> tuple[Ar
     by_name = {each.name: each for each in columns(connection, relation)}
     return tuple(
         ArchiveKey(
-            name, not by_name[name].is_builtin, by_name[name].is_collatable, by_name[name].number
+            each.name,
+            stored_as_text=not each.is_builtin,
+            is_collatable=each.is_collatable,
+            number=each.number,
+            type=each.type,
         )
-        for name in found
+        for each in (by_name[name] for name in found)
     )
 
 

@@ -62,13 +62,15 @@ class Holding:
 class ArchiveKey:
     """One column of the key that archived values are found by.
 
-    `number` tells it from another column of that name, in the same database.
+    `number` tells it from another column of that name, in the same database; `type` is what it had
+    when the values were archived.
     """
 
     name: str
     stored_as_text: bool
     is_collatable: bool = False
     number: int | None = None
+    type: str | None = None
 
     def live(self, expression: str) -> str:
         """Return the SQL that makes a value of the live key comparable with the archive's.

@@ -12,18 +12,23 @@ from alembic_zanith.catalog.relation import Relation
 from .definition import Definition, Holding
 
 
-def as_they_are_now(definition: Definition, members: Sequence[Relation]) -> Definition:
+def as_they_are_now(
+    definition: Definition, members: Sequence[Relation], *, same_database: bool
+) -> Definition:
     """Leave out what hung on partitions that are gone, and follow those with another name by now.
 
-    `members` are the table and all below it. Where there are new ones, indexes of their parents
-    are built with all below them: PostgreSQL takes those that are there and makes the others.
+    `members` are the table and all below it. In the database that the definition was captured in,
+    a name counts only where the partition that had it is gone: another may have taken it. Where
+    there are new ones, indexes of their parents are built with all below them: PostgreSQL takes
+    those that are there and makes the others.
     https://www.postgresql.org/docs/current/sql-createindex.html
     """
-    by_name = {member.name: member for member in members[1:]}
-    by_oid = {member.oid: member for member in members[1:]}
+    captured = {holding.oid for holding in definition.holdings} if same_database else set()
+    by_oid = {member.oid: member for member in members[1:] if member.oid in captured}
+    by_name = {member.name: member for member in members[1:] if member.oid not in captured}
     kept = [replace(definition.root, name=members[0].name)]
     for holding in definition.holdings[1:]:
-        member = by_name.get(holding.name) or by_oid.get(holding.oid)
+        member = by_oid.get(holding.oid) or by_name.get(holding.name)
         if member is not None:
             kept.append(replace(holding, name=member.name, parked=member.name))
     known = {holding.name for holding in kept}

@@ -13,6 +13,7 @@ from alembic_zanith.integrity import pinned_sql
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
 
 from .definition import Definition, Holding
+from .guard import guard
 
 
 @dataclass(frozen=True)
@@ -216,60 +217,13 @@ def script(artifact: Artifact, steps: list[Step], bookkeeping: QualifiedName) ->
         "-- Run it with psql -v ON_ERROR_STOP=1; it is one transaction: all of it or nothing.",
         "BEGIN;",
         *(f"{statement};" for statement in pinned_sql()),
-        *(f"{statement};" for statement in _guard(artifact)),
+        *(f"{statement};" for statement in guard(artifact)),
         *(f"{statement};" for step in steps for statement in step.statements),
         f"UPDATE {bookkeeping} SET status = {literal(ArtifactStatus.RESTORED)},"
         f" restored_at = pg_catalog.now() WHERE id = {literal(artifact.id)};",
         "COMMIT;",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _guard(artifact: Artifact) -> list[str]:
-    """Stop the script where what it goes by is not what it was, which the command could follow.
-
-    Whether a table or column is another one, only the database it was archived in can tell.
-    """
-    definition = Definition.from_json(artifact.definition)
-    checks = []
-    table = f"to_regclass({literal(str(artifact.source_name))})"
-    if artifact.kind is ArtifactKind.ARCHIVE_COLUMN and definition.database_id is not None:
-        here = (
-            "(SELECT s.system_identifier::text || '/' || d.oid::text FROM pg_control_system() s,"
-            " pg_database d WHERE d.datname = current_database())"
-            f" = {literal(definition.database_id)}"
-        )
-        checks.append(
-            (
-                f"{here} AND {table}::oid <> {definition.relation_oid}",
-                f"{artifact.source_name.display} is another table than the one that was archived",
-            )
-        )
-        checks += (
-            (
-                f"{here} AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = {table}"
-                f" AND attnum = {key.number} AND attname = {literal(key.name)})",
-                f"{key.name} is another column than the one that the values are found by",
-            )
-            for key in definition.lookup_key
-            if key.number is not None
-        )
-    if artifact.is_column and definition.root.is_partitioned:
-        known = ", ".join(literal(str(holding.name)) for holding in definition.holdings)
-        checks.append(
-            (
-                f"ARRAY(SELECT relid::oid FROM pg_partition_tree({table}) ORDER BY 1) IS DISTINCT"
-                f" FROM ARRAY(SELECT to_regclass(name)::oid FROM unnest(ARRAY[{known}]) name"
-                " ORDER BY 1)",
-                f"{artifact.source_name.display} has other partitions than it had: run "
-                f"alembic zanith-recover restore-column {artifact.id}",
-            )
-        )
-    bodies = (
-        f"BEGIN IF {condition} THEN RAISE EXCEPTION USING MESSAGE = {literal(message)}; END IF; END"
-        for condition, message in checks
-    )
-    return [f"DO {literal(body)}" for body in bodies]
 
 
 def _comment(text: str) -> str:

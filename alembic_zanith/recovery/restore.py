@@ -20,7 +20,7 @@ from alembic_zanith.models import ArtifactKind
 from alembic_zanith.sql import one
 from alembic_zanith.workspace import Workspace
 
-from .carriers import left_behind
+from .carriers import known_oid, left_behind
 from .definition import Definition
 from .fill import fill_step
 from .keys import count_unmatched, require_key
@@ -83,7 +83,11 @@ def restore_column(
     refuse_taken_column(connection, found, relation, name)
     definition = Definition.from_json(found.definition)
     require_key(connection, found, definition, relation, force=force)
-    definition = as_they_are_now(definition, tree(connection, relation))
+    definition = as_they_are_now(
+        definition,
+        tree(connection, relation),
+        same_database=known_oid(connection, found) is not None,
+    )
     missing = 0
     orphaned = 0
     if found.kind is ArtifactKind.ARCHIVE_COLUMN:
