@@ -163,6 +163,45 @@ def test_what_cannot_be_told_is_refused_with_all_that_it_may_be(
     assert database.scalar("SELECT id FROM _zanith_migration_artifacts") == artifact.id
 
 
+COPIES = {
+    "a copy": "CREATE TABLE left_over AS SELECT * FROM logs",
+    "a partition": "ALTER TABLE logs DETACH PARTITION left_over",
+}
+
+
+@pytest.mark.parametrize("left", COPIES)
+def test_what_is_left_of_a_table_that_is_gone_loses_nothing(database: Database, left: str) -> None:
+    """The only table with the column need not be the one that it was taken from."""
+    database.execute(
+        "CREATE TABLE logs (id int, note text) PARTITION BY RANGE (id);"
+        + "CREATE TABLE left_over PARTITION OF logs DEFAULT;" * (left == "a partition")
+        + "CREATE TABLE other PARTITION OF logs FOR VALUES FROM (0) TO (10);"
+        "INSERT INTO logs VALUES (1, 'a')" + ", (11, 'b')" * (left == "a partition")
+    )
+    database.do(soft_drop_column, "logs", "note", retention_days=0)
+    database.execute(f"{COPIES[left]}; DROP TABLE logs")
+    before = database.dump_of_all()
+    for function in (restore_column, purge):
+        with pytest.raises(AmbiguousTargetError, match=r"public\.left_over\..* RENAME COLUMN"):
+            database.do(function, "logs.note")
+    for dry_run in (True, False):
+        (report,) = database.do(cleanup, dry_run=dry_run)
+        assert "public.left_over" in str(report.error)
+    assert database.dump_of_all() == before
+
+
+def test_a_table_made_anew_under_its_name_has_the_column(database: Database) -> None:
+    """As batch mode does it, and a dump of the one table."""
+    database.execute(USERS)
+    database.do(soft_drop_column, "users", "note")
+    database.execute(
+        "CREATE TABLE a_copy AS SELECT * FROM users; DROP TABLE users;"
+        "ALTER TABLE a_copy RENAME TO users"
+    )
+    database.do(restore_column, "users.note")
+    assert database.rows("SELECT id, note FROM users") == [(1, "a")]
+
+
 def test_an_archive_goes_to_no_table_that_has_the_number_of_its_own_by_chance(
     database: Database, elsewhere: Database
 ) -> None:

@@ -64,15 +64,15 @@ def carriers_of(connection: Connection, artifact: Artifact) -> list[Carrier]:
 def choose(connection: Connection, artifact: Artifact, found: Sequence[Carrier]) -> Carrier | None:
     """Return the table whose column the artifact speaks of; None if that cannot be told.
 
-    It is the only one; else the one that was the source, whatever its name is now; else, in a
-    restored dump, the one with the name of the source.
+    It is the one that was the source, whatever its name is now; else the one that has its name, as
+    when batch mode made the table anew. In a restored dump, where OIDs are others, the only one
+    will do as well.
     """
-    if len(found) > 1:
-        oid = known_oid(connection, artifact)
-        same = [carrier for carrier in found if carrier.oid == oid]
-        named = [carrier for carrier in found if carrier.name == artifact.source_name]
-        return next(iter(same or named), None)
-    return found[0] if found else None
+    oid = known_oid(connection, artifact)
+    same = [carrier for carrier in found if carrier.oid == oid]
+    named = [carrier for carrier in found if carrier.name == artifact.source_name]
+    only = list(found) if oid is None and len(found) == 1 else []
+    return next(iter(same or named or only), None)
 
 
 def meant(connection: Connection, artifact: Artifact) -> list[Carrier]:
@@ -83,13 +83,15 @@ def meant(connection: Connection, artifact: Artifact) -> list[Carrier]:
 
 
 def several(artifact: Artifact, names: Iterable[QualifiedName]) -> AmbiguousTargetError:
-    """Return the error for an artifact whose column several tables have."""
+    """Return the error for an artifact whose column is in tables that may be copies."""
     listing = ", ".join(name.display for name in names)
+    column = quote(str(artifact.parked_column))
     return AmbiguousTargetError(
         f"Nothing has changed: {artifact.source} (artifact {artifact.id}) is parked as the column "
-        f"{artifact.parked_column}, several tables have that by now, and none of them is "
-        f"{artifact.source_name.display}: {listing}. Drop or rename that column in those that are "
-        "copies."
+        f"{artifact.parked_column}, and none of the tables that have it by now is "
+        f"{artifact.source_name.display}: {listing}. They are copies of it, or were detached from "
+        f"it. Where the values are to live on: ALTER TABLE … RENAME COLUMN {column} TO "
+        f"{quote(str(artifact.source_column))}. Where not, drop the column."
     )
 
 

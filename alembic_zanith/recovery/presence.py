@@ -20,8 +20,8 @@ from .carriers import carriers_of_all, choose, several
 class ParkedRelation:
     """The relation that holds the data of an artifact.
 
-    `size_bytes` is None for the column of a live table, which has no size of its own. `rivals` are
-    the other tables that may be the one just as well.
+    `size_bytes` is None for the column of a live table, which has no size of its own. `unsure`
+    names all tables that may be the one, where that cannot be told; this is the first of them.
     `row_estimate` is what the planner assumes, None for a table never analyzed.
     """
 
@@ -30,7 +30,7 @@ class ParkedRelation:
     kind: str
     row_estimate: int | None
     size_bytes: int | None
-    rivals: tuple[QualifiedName, ...] = ()
+    unsure: tuple[QualifiedName, ...] = ()
 
 
 # pg_total_relation_size says 0 for a partitioned table; pg_partition_tree has no rows for others:
@@ -54,8 +54,7 @@ def find_all_parked(
     """Return the relation of each artifact whose data exists, by artifact id.
 
     For a soft-dropped column that is its table, also when that was renamed or moved since. Where
-    several have the column and the right one cannot be told, it is the first, with the others as
-    its `rivals`.
+    only others have the column by now, it is the first of them, with all of them as `unsure`.
     """
     artifacts = [artifact for artifact in artifacts if artifact.holds_data]
     soft_dropped = [a for a in artifacts if a.kind is ArtifactKind.SOFT_DROP_COLUMN]
@@ -69,8 +68,8 @@ def find_parked(connection: Connection, artifact: Artifact) -> ParkedRelation | 
     Raises `AmbiguousTargetError` when several tables have a soft-dropped column.
     """
     found = find_all_parked(connection, [artifact]).get(artifact.id)
-    if found is not None and found.rivals:
-        raise several(artifact, [found.name, *found.rivals])
+    if found is not None and found.unsure:
+        raise several(artifact, found.unsure)
     return found
 
 
@@ -95,10 +94,10 @@ def _columns(connection: Connection, artifacts: Collection[Artifact]) -> dict[st
     for artifact in artifacts:
         if candidates := carriers.get(artifact.id):
             chosen = choose(connection, artifact, candidates)
-            first, *others = candidates if chosen is None else [chosen]
-            rivals = tuple(other.name for other in others)
+            unsure = tuple(each.name for each in candidates) if chosen is None else ()
+            first = chosen or candidates[0]
             found[artifact.id] = ParkedRelation(
-                first.oid, first.name, first.kind, first.row_estimate, None, rivals
+                first.oid, first.name, first.kind, first.row_estimate, None, unsure
             )
     return found
 

@@ -199,8 +199,8 @@ def _refuse_loss(
     """
     if parked is None:
         return
-    if parked.rivals:
-        raise several(artifact, [parked.name, *parked.rivals])
+    if parked.unsure:
+        raise several(artifact, parked.unsure)
     if artifact.is_column:
         return
     gone = {each.id for each in besides}
