@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from alembic_zanith.artifacts import Artifact
+from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog.relation import Relation, columns, tree
 from alembic_zanith.catalog.unique_keys import unique_keys
 from alembic_zanith.errors import KeyChangedError, UnknownObjectError
 from alembic_zanith.identifiers import quote
+from alembic_zanith.models import ArtifactKind, ArtifactStatus
 from alembic_zanith.sql import one, rows, run
 
 from .carriers import known_oid
@@ -52,7 +53,7 @@ _ZONE = (
 
 
 def require_key(
-    connection: Connection,
+    store: ArtifactStore,
     artifact: Artifact,
     definition: Definition,
     relation: Relation,
@@ -66,6 +67,7 @@ def require_key(
     """
     if not definition.lookup_key:
         return
+    connection = store.connection
     present = {column.name: column.number for column in columns(connection, relation)}
     lost = [key.name for key in definition.lookup_key if key.name not in present]
     if lost:
@@ -77,12 +79,26 @@ def require_key(
         )
     if not force and known_oid(connection, artifact) is not None:
         for key in definition.lookup_key:
-            if key.number not in (None, present[key.name]):
+            if key.number is not None and _now(store, definition, key.number) != present[key.name]:
                 raise _another_column(artifact, relation, key.name)
     _require_one_row_each(connection, artifact, definition, relation)
     for number, key in enumerate(definition.lookup_key, 1):
         if not key.stored_as_text:
             _require_comparable(connection, artifact, relation, key.name, f"key_{number}")
+
+
+def _now(store: ArtifactStore, definition: Definition, number: int) -> int:
+    """Return the number of a column by now: another, if it was archived itself and came back."""
+    since = {
+        each.definition["column"]["number"]: (each.restore_report or {}).get("column_number")
+        for each in store.all([ArtifactStatus.RESTORED])
+        if each.kind is ArtifactKind.ARCHIVE_COLUMN
+        and each.definition["database_id"] == definition.database_id
+        and each.definition["relation_oid"] == definition.relation_oid
+    }
+    while (then := since.pop(number, None)) is not None:
+        number = then
+    return number
 
 
 def _another_column(artifact: Artifact, relation: Relation, key: str) -> KeyChangedError:

@@ -217,13 +217,25 @@ def script(artifact: Artifact, steps: list[Step], bookkeeping: QualifiedName) ->
         "-- Run it with psql -v ON_ERROR_STOP=1; it is one transaction: all of it or nothing.",
         "BEGIN;",
         *(f"{statement};" for statement in pinned_sql()),
-        *(f"{statement};" for statement in guard(artifact)),
+        *(f"{statement};" for statement in guard(artifact, bookkeeping)),
         *(f"{statement};" for step in steps for statement in step.statements),
         f"UPDATE {bookkeeping} SET status = {literal(ArtifactStatus.RESTORED)},"
-        f" restored_at = pg_catalog.now() WHERE id = {literal(artifact.id)};",
+        f" restored_at = pg_catalog.now(){_report(artifact)} WHERE id = {literal(artifact.id)};",
         "COMMIT;",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _report(artifact: Artifact) -> str:
+    """Note the number that an archived column came back with: it may be the key of others."""
+    if artifact.kind is not ArtifactKind.ARCHIVE_COLUMN:
+        return ""
+    number = (
+        "SELECT attnum FROM pg_attribute"
+        f" WHERE attrelid = to_regclass({literal(str(artifact.source_name))})"
+        f" AND attname = {literal(str(artifact.source_column))}"
+    )
+    return f", restore_report = jsonb_build_object('column_number', ({number}))"
 
 
 def _comment(text: str) -> str:

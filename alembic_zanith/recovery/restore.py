@@ -10,7 +10,7 @@ from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog.column_parts import SequenceFill
 from alembic_zanith.catalog.constraints import NamedNotNull
 from alembic_zanith.catalog.parts import NotNull
-from alembic_zanith.catalog.relation import Relation, tree
+from alembic_zanith.catalog.relation import Relation, get_column, get_relation, tree
 from alembic_zanith.catalog.retyping import bar_to_rewriting
 from alembic_zanith.catalog.user_types import HeldType
 from alembic_zanith.errors import NotRestorableError
@@ -82,7 +82,7 @@ def restore_column(
     name = as_name or str(found.source_column)
     refuse_taken_column(connection, found, relation, name)
     definition = Definition.from_json(found.definition)
-    require_key(connection, found, definition, relation, force=force)
+    require_key(store, found, definition, relation, force=force)
     definition = as_they_are_now(
         definition,
         tree(connection, relation),
@@ -198,6 +198,11 @@ def _restore(
     if not report.dry_run:
         assert store.table == bookkeeping
         noted = {key: value for key, value in report.as_dict().items() if key != "statements"}
+        if artifact.kind is ArtifactKind.ARCHIVE_COLUMN:
+            # It may be the key of other archives, which go by its number.
+            with pinned_settings(connection):
+                relation = get_relation(connection, place.relation.name, place.relation.schema)
+                noted["column_number"] = get_column(connection, relation, place.name).number
         store.mark_restored(artifact.id, report.restored_as, noted)
     return report
 
