@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from alembic_zanith.errors import ConstraintConflictError, KeyChangedError, ZanithError
+from alembic_zanith.errors import ConstraintConflictError, KeyChangedError, NoKeyError, ZanithError
 from alembic_zanith.recovery import (
     archive_column,
     archive_table,
@@ -275,6 +275,29 @@ def test_what_hung_on_a_partition_follows_it_to_another_name(
     )
     owner = "SELECT indrelid::regclass::text FROM pg_index WHERE indexrelid = 'own'::regclass"
     assert database.scalar(owner) == "t_then"
+
+
+def test_values_of_a_detached_partition_are_told_of(database: Database) -> None:
+    database.execute(
+        "CREATE TABLE t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+        "CREATE TABLE t_1 PARTITION OF t DEFAULT; INSERT INTO t VALUES (1, 'a')"
+    )
+    artifact = database.do(archive_column, "t", "v")
+    database.execute("ALTER TABLE t DETACH PARTITION t_1")
+    detached, orphaned = database.do(restore_column, "t.v").warnings
+    assert detached.startswith("public.t_1 is no part of public.t any more")
+    assert f"zanith-recover export {artifact.id}" in detached
+    assert orphaned.startswith("1 archived row has a key that public.t does not have any more")
+
+
+@pytest.mark.min_major(18)
+def test_a_key_that_need_not_hold_for_older_rows_is_none(database: Database) -> None:
+    database.execute(
+        "CREATE TABLE t (k int UNIQUE, v text); INSERT INTO t VALUES (NULL, 'a');"
+        "ALTER TABLE t ADD CONSTRAINT given NOT NULL k NOT VALID"
+    )
+    with pytest.raises(NoKeyError, match="soft_drop_column"):
+        database.do(archive_column, "t", "v")
 
 
 def test_psql_stops_where_partitions_have_swapped_names(database: Database) -> None:

@@ -160,6 +160,68 @@ def test_an_archive_serves_a_downgrade_when_what_came_back_was_dropped(project: 
     assert values(project) == ["first"]
 
 
+@pytest.mark.parametrize("operation", ["soft_drop_column", "archive_column"])
+def test_what_an_earlier_downgrade_brought_back_is_not_used_again(
+    project: Project, operation: str
+) -> None:
+    """It is older than what was parked since, and purged by now."""
+    project.database.execute(TABLE)
+    project.revision(f"op.{operation}('u', 'x')", RESTORE)
+    project.upgrade()
+    project.downgrade()
+    project.database.execute("UPDATE u SET x = 'newer'")
+    project.upgrade()
+    _, newer = ids(project)
+    project.alembic("zanith-recover", "purge", newer, "--yes").succeeded()
+    output = project.downgrade().output
+    assert "u.x came back empty" in output
+    assert values(project) == [None]
+
+
+def test_a_new_column_of_the_name_is_not_what_came_back_under_another(project: Project) -> None:
+    project.database.execute(TABLE)
+    project.revision("op.soft_drop_column('u', 'x')", RESTORE)
+    project.upgrade()
+    project.alembic("zanith-recover", "restore-column", "u.x", "--as", "x2").succeeded()
+    project.database.execute("ALTER TABLE u ADD x int")
+    output = project.alembic("downgrade", "-1").failed().output
+    assert "u.x is not what was parked" in output
+    assert "`ALTER TABLE u RENAME COLUMN x2 TO x`" in output
+    project.database.execute("ALTER TABLE u DROP x; ALTER TABLE u RENAME COLUMN x2 TO x")
+    assert "u.x is back already" in project.downgrade().output
+    assert values(project) == ["first"]
+
+
+def test_a_table_that_came_first_on_the_path_since_is_not_the_one(project: Project) -> None:
+    project.database.execute(TABLE)
+    project.database.execute(
+        f'ALTER DATABASE "{project.database.name}" SET search_path = app, public'
+    )
+    project.revision("op.soft_drop_column('u', 'x')", RESTORE)
+    project.upgrade()
+    project.database.execute("CREATE SCHEMA app; CREATE TABLE app.u (id int)")
+    output = project.alembic("downgrade", "-1").failed().output
+    assert "Write schema='public' into the migration" in output
+    project.database.execute("DROP TABLE app.u")
+    project.downgrade()
+    assert values(project) == ["first"]
+
+
+def test_an_archived_column_of_a_table_that_came_back_empty(project: Project) -> None:
+    """No value can go astray where there are no rows, so the downgrade goes on."""
+    project.database.execute(TABLE)
+    project.revision("op.archive_column('u', 'x')", RESTORE)
+    project.revision(
+        "op.soft_drop_table('u')",
+        "op.restore_table('u', sa.Column('id', sa.Integer, primary_key=True))",
+    )
+    project.alembic("upgrade", "head").succeeded()
+    project.alembic("zanith-recover", "purge", "u", "--yes").succeeded()
+    output = project.alembic("downgrade", "base").succeeded().output
+    assert "1 archived row has a key that public.u does not have any more" in output
+    assert values(project) == []
+
+
 @pytest.fixture
 def somebody_reads_busy(project: Project) -> Iterator[None]:
     project.database.execute(

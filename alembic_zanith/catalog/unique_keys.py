@@ -18,7 +18,12 @@ SELECT ARRAY(SELECT a.attname::text
        NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
                      JOIN pg_catalog.pg_attribute a
                        ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-                    WHERE k.position <= i.indnkeyatts AND NOT a.attnotnull) AS is_not_null
+                    WHERE k.position <= i.indnkeyatts
+                      AND (NOT a.attnotnull
+                           OR EXISTS (SELECT FROM pg_catalog.pg_constraint c
+                                       WHERE c.conrelid = i.indrelid AND c.contype = 'n'
+                                         AND c.conkey = ARRAY[k.attnum] AND NOT c.convalidated))
+                  ) AS is_not_null
   FROM pg_catalog.pg_index i
  WHERE i.indrelid = CAST(:oid AS oid) AND i.indisunique AND i.indisvalid AND i.indimmediate
    AND i.indpred IS NULL AND i.indexprs IS NULL

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from alembic_zanith.artifacts import ArtifactStore
 from alembic_zanith.catalog.relation import columns, find_relation
-from alembic_zanith.errors import RestoredElsewhereError
+from alembic_zanith.errors import AmbiguousTargetError, RestoredElsewhereError
 from alembic_zanith.hooks import is_downgrade
 from alembic_zanith.identifiers import display_name, split_target
 from alembic_zanith.integrity import pinned_settings
@@ -131,13 +131,19 @@ def _restore_chosen(
     live = [found for found in mine if found.status is ArtifactStatus.LIVE]
     if live:
         return restore(live[0].id)
-    # Whoever restored it under another name may have given it the old one back since.
     asked = source.under(as_name)
     restored = [found for found in [*mine, *others] if found.status is ArtifactStatus.RESTORED]
     if restored and asked.is_there(store.connection):
+        _refuse_namesake(store.connection, asked, restored[0])
         return RestoreReport(restored[0], str(asked).removeprefix("public."), already_restored=True)
+    unused = [found for found in mine if not _was_used_by_a_revision(found)]
+    if unused:
+        return restore(unused[0].id)
     if mine:
-        return restore(mine[0].id)
+        raise NothingParkedError(
+            f"Nothing of {source} is parked: artifact {mine[0].id} was restored by a revision on "
+            f"{mine[0].restored_at:%Y-%m-%d %H:%M}, and what was parked since was purged."
+        )
     if others:
         listing = ", ".join(f"{found.id} (revision {found.revision})" for found in others)
         raise _OfOtherRevisions(
@@ -145,6 +151,32 @@ def _restore_chosen(
             f"revisions parked {listing}, whose data is left alone: artifact= asks for one of them."
         )
     return restore(None)
+
+
+def _was_used_by_a_revision(artifact: Artifact) -> bool:
+    """Whether a revision brought it back, and not a person who may want it once more.
+
+    What that revision dropped again is another artifact, with later data.
+    """
+    return (artifact.restore_report or {}).get("revision") is not None
+
+
+def _refuse_namesake(connection: Connection, asked: Source, artifact: Artifact) -> None:
+    """Raise where the column or table came back under another name, which it still has.
+
+    Whoever restored it so may have given it the old name back since; then all is well.
+    """
+    parts = list(split_target(artifact.restored_as or str(asked)))
+    column = parts.pop() if artifact.is_column else None
+    elsewhere = Source(parts[0] if len(parts) > 1 else "public", parts[-1], column)
+    if elsewhere == asked or not elsewhere.is_there(connection):
+        return
+    raise RestoredElsewhereError(
+        f"{asked} is not what was parked: artifact {artifact.id} was restored by hand on "
+        f"{artifact.restored_at:%Y-%m-%d %H:%M}, as {artifact.restored_as}, which is there as "
+        "well. Nothing has changed, and the revision stays as it is. Rename or drop the new one, "
+        f"then: `{_renaming(asked, str(artifact.restored_as))}`"
+    )
 
 
 def _refuse_another_place(connection: Connection, asked: Source, report: RestoreReport) -> None:
@@ -195,6 +227,9 @@ def find_source(
     Without a schema it is the one that the search path would have found before the drop: the
     first on the path that has the table of a column, or where an artifact of these names comes
     from.
+
+    Raises `AmbiguousTargetError` where nothing is parked of that table, and this revision has
+    parked something of a later one.
     """
     names = (str(table), None if column is None else str(column))
     if schema is not None:
@@ -203,14 +238,30 @@ def find_source(
     path = [str(row[0]) for row in current]
     artifacts = store.all()
 
+    def is_parked(found: Source) -> bool:
+        return any(found.is_of(artifact) for artifact in artifacts)
+
     def has_it(found: Source) -> bool:
-        if any(found.is_of(artifact) for artifact in artifacts):
+        if is_parked(found):
             return True
         return found.column is not None and Source(found.schema, found.table).is_there(connection)
 
     candidates = [Source(each, *names) for each in path]
-    first = candidates[0] if candidates else Source("public", *names)
-    return next(filter(has_it, candidates), first)
+    chosen = next(filter(has_it, candidates), None)
+    if chosen is None:
+        return candidates[0] if candidates else Source("public", *names)
+    revision = store.workspace.revision
+    live = [each for each in artifacts if each.status is ArtifactStatus.LIVE]
+    meant = [each for each in live if each.revision == revision is not None]
+    for artifact in () if is_parked(chosen) else meant:
+        if any(each.is_of(artifact) for each in candidates):
+            raise AmbiguousTargetError(
+                f"{chosen} cannot be told: the search path finds {chosen.schema}.{chosen.table} "
+                f"first, but what revision {revision} has parked is of {artifact.source} (artifact "
+                f"{artifact.id}). Nothing has changed. Write schema={artifact.source_schema!r} "
+                f"into the migration, or artifact={artifact.id!r}."
+            )
+    return chosen
 
 
 def given_options(operation: object, *names: str) -> dict[str, object]:

@@ -77,7 +77,7 @@ def require_key(
             f"{artifact.parked} is intact. Restore or rename the key column back first, or export "
             f"the values: `alembic zanith-recover export {artifact.id} --format csv`"
         )
-    if not force and known_oid(connection, artifact) is not None:
+    if not force and known_oid(connection, artifact) == relation.oid:
         for key in definition.lookup_key:
             if key.number is not None and _now(store, definition, key.number) != present[key.name]:
                 raise _another_column(artifact, relation, key.name)

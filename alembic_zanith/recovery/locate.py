@@ -13,6 +13,7 @@ from alembic_zanith.catalog.relation import (
 )
 from alembic_zanith.errors import DataMissingError, UnknownObjectError
 from alembic_zanith.identifiers import is_zanith_name, quote
+from alembic_zanith.sql import run
 
 from .carriers import carriers_of, choose, known_oid, several
 
@@ -88,7 +89,8 @@ def require_source(connection: Connection, artifact: Artifact, *, force: bool = 
 
     In the database it was archived in, that is the same table, whatever its name is now: another
     one that took the name must not get its values. In a restored dump the name has to do. With
-    `force` the name also does where the table was dropped and made again.
+    `force` the name also does where the table was dropped and made again, and without it where
+    that is empty, as after the downgrade of a table that was purged.
 
     Raises `UnknownObjectError`.
     """
@@ -106,7 +108,7 @@ def require_source(connection: Connection, artifact: Artifact, *, force: bool = 
             f"{artifact.source_name.display}`). If it is gone for good, export the values: "
             f"`alembic zanith-recover export {artifact.id} --format csv`"
         )
-    if oid is not None and not force:
+    if oid is not None and not force and not _is_empty(connection, named):
         raise UnknownObjectError(
             f"{artifact.source} cannot come back by itself: {artifact.source_name.display} is "
             "another table than the one that its values are of, which was dropped since. Nothing "
@@ -125,3 +127,7 @@ def refuse_parked_table(artifact: Artifact, relation: Relation) -> None:
             f"{relation.name.display}. Restore the table first (`alembic zanith-recover "
             f"restore-table {artifact.source_name.display}`)."
         )
+
+
+def _is_empty(connection: Connection, relation: Relation) -> bool:
+    return run(connection, f"SELECT true FROM {relation.name} LIMIT 1").first() is None

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sqlalchemy import Connection
+
+from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.constraints import Constraint, Index, IndexAttachment
 from alembic_zanith.catalog.parts import Part
-from alembic_zanith.catalog.relation import Relation
+from alembic_zanith.catalog.relation import Relation, relation_by_oid
 
 from .definition import Definition, Holding
 
@@ -45,6 +48,28 @@ def as_they_are_now(
 
     holdings = tuple(replace(each, parts=tuple(map(now, each.parts))) for each in kept)
     return replace(definition, holdings=holdings)
+
+
+def cut_off(
+    connection: Connection, artifact: Artifact, definition: Definition, members: Sequence[Relation]
+) -> list[str]:
+    """Return a warning for each partition that was detached since its values were archived.
+
+    Only in the database they were archived in can that be told.
+    """
+    below = {member.oid for member in members}
+    found = (
+        relation_by_oid(connection, holding.oid)
+        for holding in definition.holdings[1:]
+        if holding.oid not in below
+    )
+    return [
+        f"{each.name.display} is no part of {members[0].name.display} any more, so the values of "
+        f"its rows did not come back. They are in {artifact.parked} until purge: `alembic "
+        f"zanith-recover export {artifact.id} --format csv`"
+        for each in found
+        if each is not None
+    ]
 
 
 def _schemas_of_indexes(

@@ -25,7 +25,7 @@ from .definition import Definition
 from .fill import fill_step
 from .keys import count_unmatched, require_key
 from .locate import refuse_parked_table, require_in_place, require_parked, require_source
-from .members import as_they_are_now
+from .members import as_they_are_now, cut_off
 from .names import with_free_names
 from .pick import COLUMN_KINDS, TABLE_KINDS, pick, used_before
 from .plan import Place, Step, restore_steps
@@ -83,11 +83,10 @@ def restore_column(
     refuse_taken_column(connection, found, relation, name)
     definition = Definition.from_json(found.definition)
     require_key(store, found, definition, relation, force=force)
-    definition = as_they_are_now(
-        definition,
-        tree(connection, relation),
-        same_database=known_oid(connection, found) is not None,
-    )
+    members = tree(connection, relation)
+    same_database = known_oid(connection, found) is not None
+    detached = cut_off(connection, found, definition, members) if same_database else []
+    definition = as_they_are_now(definition, members, same_database=same_database)
     missing = 0
     orphaned = 0
     if found.kind is ArtifactKind.ARCHIVE_COLUMN:
@@ -107,7 +106,7 @@ def restore_column(
     if found.kind is ArtifactKind.SOFT_DROP_COLUMN:
         warnings = left_behind(connection, found, relation.oid)
     else:
-        warnings = used_before(found)
+        warnings = [*used_before(found), *detached]
     report = RestoreReport(
         artifact=found,
         restored_as=restored_as.removeprefix("public."),
@@ -198,6 +197,7 @@ def _restore(
     if not report.dry_run:
         assert store.table == bookkeeping
         noted = {key: value for key, value in report.as_dict().items() if key != "statements"}
+        noted["revision"] = store.workspace.revision
         if artifact.kind is ArtifactKind.ARCHIVE_COLUMN:
             # It may be the key of other archives, which go by its number.
             with pinned_settings(connection):
@@ -251,7 +251,8 @@ def _notes(report: RestoreReport, definition: Definition, place: Place) -> list[
     if report.orphaned_rows:
         rows = _some(report.orphaned_rows, "archived row has", "archived rows have")
         notes.append(
-            f"{rows} a key that no longer exists; kept in {report.artifact.parked} until purge."
+            f"{rows} a key that {report.artifact.source_name.display} does not have any more; kept "
+            f"in {report.artifact.parked} until purge."
         )
     return notes
 
