@@ -57,6 +57,10 @@ class KeyChangedError(ZanithError):
     """The key of a table is of another type than when values were archived by it."""
 
 
+class LabelChangedError(ZanithError):
+    """A label of an enum type has another name than when values were archived by it."""
+
+
 class FillError(ZanithError):
     """The expression for rows without a value does not work."""
 

@@ -10,95 +10,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from alembic_zanith.errors import ConstraintConflictError, KeyChangedError, NoKeyError, ZanithError
+from alembic_zanith.errors import KeyChangedError, NoKeyError, ZanithError
 from alembic_zanith.recovery import (
     archive_column,
-    archive_table,
     purge,
     restore_column,
-    restore_table,
     soft_drop_column,
-    soft_drop_table,
 )
 from tests.support.database import Database, PsqlFailed
 from tests.support.project import Project
-
-PARK: dict[str, tuple[Callable[..., Any], tuple[str, ...], Callable[..., Any]]] = {
-    "soft_drop_column": (soft_drop_column, ("t", "v"), restore_column),
-    "archive_column": (archive_column, ("t", "v"), restore_column),
-    "soft_drop_table": (soft_drop_table, ("t",), restore_table),
-    "archive_table": (archive_table, ("t",), restore_table),
-}
-ALL_FOUR = pytest.mark.parametrize("way", PARK)
-
-DOMAINS = [
-    ("numeric(10,2)", "numeric(10,0)", "12.34"),
-    ("timestamp", "date", "'2026-01-02 03:04'"),
-    ("float8", "int", "1.6"),
-    ("text", "name", "repeat('x', 70)"),
-]
-
-
-@ALL_FOUR
-@pytest.mark.parametrize(("old", "new", "value"), DOMAINS, ids=[old for old, *_ in DOMAINS])
-def test_a_domain_that_was_made_anew_changes_no_value(
-    database: Database, way: str, old: str, new: str, value: str
-) -> None:
-    park, names, restore = PARK[way]
-    database.execute(
-        f"CREATE DOMAIN kind AS {old}; CREATE TABLE t (id int PRIMARY KEY, v kind);"
-        f"INSERT INTO t VALUES (1, {value})"
-    )
-    before = database.rows("SELECT * FROM t")
-    artifact = database.do(park, *names)
-    database.execute(f"DROP DOMAIN kind; CREATE DOMAIN kind AS {new}")
-    with pytest.raises(ConstraintConflictError, match="would change values of v, such as"):
-        database.do(restore, ".".join(names))
-    with pytest.raises(PsqlFailed, match="would change values"):
-        database.psql(artifact.recovery_sql)
-    database.execute(f"DROP DOMAIN kind; CREATE DOMAIN kind AS {old}")
-    database.do(restore, ".".join(names))
-    assert database.rows("SELECT * FROM t") == before
-
-
-def test_a_wider_domain_takes_the_values(database: Database) -> None:
-    database.execute(
-        "CREATE DOMAIN kind AS int; CREATE TABLE t (id int, v kind); INSERT INTO t VALUES (1, 2)"
-    )
-    database.do(soft_drop_column, "t", "v")
-    database.execute("DROP DOMAIN kind; CREATE DOMAIN kind AS bigint CHECK (VALUE > 0)")
-    database.do(restore_column, "t.v")
-    assert database.rows("SELECT v, pg_typeof(v)::text FROM t") == [(2, "kind")]
-
-
-@ALL_FOUR
-@pytest.mark.parametrize(
-    "change",
-    [
-        "DROP TYPE kind; CREATE TYPE kind AS (city text, street text)",
-        "ALTER TYPE kind DROP ATTRIBUTE street; ALTER TYPE kind ADD ATTRIBUTE land text",
-        "ALTER TYPE kind RENAME ATTRIBUTE street TO road",
-    ],
-    ids=["other order", "other fields", "other name"],
-)
-def test_fields_of_a_composite_do_not_change_places(
-    database: Database, way: str, change: str
-) -> None:
-    park, names, restore = PARK[way]
-    database.execute(
-        "CREATE TYPE kind AS (street text, city text);"
-        "CREATE TABLE t (id int PRIMARY KEY, v kind); INSERT INTO t VALUES (1, ('STREET', 'CITY'))"
-    )
-    artifact = database.do(park, *names)
-    database.execute(change)
-    with pytest.raises(Exception, match="other fields"):
-        database.do(restore, ".".join(names))
-    with pytest.raises(PsqlFailed, match="other fields"):
-        database.psql(artifact.recovery_sql)
-    database.execute("DROP TYPE kind; CREATE TYPE kind AS (street text, city text)")
-    database.do(restore, ".".join(names))
-    assert database.rows("SELECT (v).street, (v).city FROM t") == [("STREET", "CITY")]
-
+from tests.support.ways import PARK, all_four
 
 KEYED = """
 CREATE TABLE t (id int PRIMARY KEY, n int, v text);
@@ -185,7 +106,7 @@ def test_values_do_not_go_to_several_rows(database: Database) -> None:
         database.do(restore_column, "t.v")
 
 
-@ALL_FOUR
+@all_four
 @pytest.mark.parametrize("swap", ["renamed", "made anew"])
 def test_a_table_that_is_replaced_while_we_wait_for_it(
     database: Database, way: str, swap: str

@@ -88,6 +88,25 @@ def test_restored_by_psql(hostile: Hostile, strategy: str, target: str) -> None:
     assert hostile.database.dump() == before
 
 
+@pytest.mark.parametrize("way", ["command", "psql"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_types_are_made_of(hostile: Hostile, strategy: str, way: str) -> None:
+    hostile.database.execute(
+        "CREATE TYPE pair AS (m mood, p positive); CREATE DOMAIN pairs AS pair[];"
+        "CREATE TABLE u (id mood PRIMARY KEY, v pairs);"
+        "INSERT INTO u VALUES ('good', ARRAY[CAST(ROW('bad', 1) AS pair)])"
+    )
+    before = hostile.database.dump()
+    with hostile.begin() as connection:
+        artifact = Dropped.parse("u.v").park(connection, strategy, workspace=WORKSPACE)
+    if way == "psql":
+        hostile.database.psql(f"SET search_path = {hostile.path}; {artifact.recovery_sql}")
+    else:
+        with hostile.begin() as connection:
+            recovery.restore_column(connection, "u.v", workspace=WORKSPACE)
+    assert hostile.database.dump() == before
+
+
 @TARGETS
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_purged(hostile: Hostile, strategy: str, target: str) -> None:

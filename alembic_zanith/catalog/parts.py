@@ -220,14 +220,15 @@ class StandInType(Part):
         """Return SQL that fails where a type of that name by now would change a value."""
         column = quote(self.column)
         there_and_back = f"CAST(CAST(CAST({column} AS {self.type}) AS {self.base_type}) AS text)"
-        changed = (
-            f"SELECT CAST({column} AS text) FROM {relation}"
-            f" WHERE CAST({column} AS text) IS DISTINCT FROM {there_and_back} LIMIT 1"
-        )
+        printed = f"CAST({column} AS text)"
+        there = f"CAST(CAST({column} AS {self.type}) AS text)"
+        first = f"SELECT {printed} FROM {relation} WHERE"
         body = _REFUSE_LOSS.format(
             type=literal(self.type),
             base_type=literal(self.base_type),
-            changed=changed,
+            any_value=f"{first} {column} IS NOT NULL LIMIT 1",
+            printed_otherwise=f"{first} {printed} IS DISTINCT FROM {there} LIMIT 1",
+            lost=f"{first} {printed} IS DISTINCT FROM {there_and_back} LIMIT 1",
             message=literal(f"{self.type} is another type by now and would change values of "),
             column=literal(self.column),
         )
@@ -238,20 +239,39 @@ class StandInType(Part):
         return f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)} TYPE {to}{suffix}"
 
 
+# A value that goes there and back unchanged is taken for the same, but for two kinds of types: one
+# with a time zone and one without convert by that of the session, which is UTC here, and types that
+# are stored alike, as oid and integer, pass on what the other prints otherwise.
 _REFUSE_LOSS = """
-DECLARE is_same boolean; changed text;
+DECLARE here oid; live oid; live_typmod integer; changed text;
 BEGIN
+  here := to_regtype({base_type});
   WITH RECURSIVE chain (oid, typmod, depth) AS (
        SELECT CAST(to_regtype({type}) AS oid), -1, 0
         UNION ALL
        SELECT t.typbasetype, t.typtypmod, chain.depth + 1
          FROM chain JOIN pg_type t ON t.oid = chain.oid WHERE t.typtype = 'd')
-  SELECT format_type(oid, typmod) = {base_type}
-         OR EXISTS (SELECT FROM pg_cast c WHERE c.castsource = oid AND c.castmethod = 'b'
-                       AND format_type(c.casttarget, typmod) = {base_type})
-    INTO is_same FROM chain ORDER BY depth DESC LIMIT 1;
-  IF is_same THEN RETURN; END IF;
-  {changed} INTO changed;
+  SELECT oid, typmod INTO live, live_typmod FROM chain ORDER BY depth DESC LIMIT 1;
+  IF format_type(live, live_typmod) = {base_type}
+     OR live >= 16384 AND format_type(here, live_typmod) = {base_type}
+        AND EXISTS (SELECT FROM pg_cast c JOIN pg_cast back
+                        ON back.castsource = c.casttarget AND back.casttarget = c.castsource
+                     WHERE c.castsource = live AND c.casttarget = here
+                       AND c.castmethod = 'b' AND back.castmethod = 'b')
+  THEN RETURN; END IF;
+  IF (SELECT bool_or(e.typname IN ('timestamptz', 'timetz'))
+             AND bool_or(e.typname IN ('timestamp', 'time', 'date'))
+        FROM pg_type t JOIN pg_type e ON e.oid = coalesce(nullif(t.typelem, 0), t.oid)
+       WHERE t.oid IN (here, live) AND e.oid < 16384)
+  THEN
+    {any_value} INTO changed;
+  ELSIF EXISTS (SELECT FROM pg_cast
+                 WHERE castsource = here AND casttarget = live AND castmethod = 'b')
+  THEN
+    {printed_otherwise} INTO changed;
+  ELSE
+    {lost} INTO changed;
+  END IF;
   IF FOUND THEN
     RAISE EXCEPTION USING ERRCODE = 'data_exception',
       MESSAGE = concat({message}, {column}, ', such as ', changed);

@@ -65,6 +65,7 @@ class Column:
     is_local: bool
     inheritance_count: int
     is_collatable: bool = False
+    type_oid: int | None = None
 
     @property
     def has_own_collation(self) -> bool:
@@ -207,7 +208,7 @@ SELECT a.attnum::int AS number, a.attname::text AS name,
        coalesce(a.attoptions, '{}')::text[] AS options,
        pg_catalog.col_description(a.attrelid, a.attnum) AS comment,
        a.attislocal AS is_local, a.attinhcount::int AS inheritance_count,
-       a.attcollation <> 0 AS is_collatable
+       a.attcollation <> 0 AS is_collatable, a.atttypid::bigint AS type_oid
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation

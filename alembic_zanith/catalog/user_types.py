@@ -18,6 +18,7 @@ from alembic_zanith.sql import rows, run_all
 
 from .parts import Part, comment_on
 from .relation import Relation
+from .type_shapes import FIELDS
 
 
 @dataclass(frozen=True)
@@ -119,16 +120,6 @@ BEGIN
   END IF;
 END"""
 
-_FIELDS = """\
-ARRAY(SELECT pg_catalog.quote_ident(f.attname) || ' '
-                    || pg_catalog.format_type(f.atttypid, f.atttypmod)
-                    || CASE WHEN f.attcollation <> ft.typcollation
-                            THEN ' COLLATE ' || CAST(CAST(f.attcollation AS regcollation) AS text)
-                            ELSE '' END
-               FROM pg_catalog.pg_attribute f JOIN pg_catalog.pg_type ft ON ft.oid = f.atttypid
-              WHERE f.attrelid = e.typrelid AND f.attnum > 0 AND NOT f.attisdropped
-              ORDER BY f.attnum)::text[]"""
-
 _HELD = f"""
 SELECT a.attname::text AS column_name, t.typcategory = 'A' AS is_array,
        e.oid::bigint AS oid, n.nspname::text AS schema, e.typname::text AS name,
@@ -137,7 +128,7 @@ SELECT a.attname::text AS column_name, t.typcategory = 'A' AS is_array,
        pg_catalog.obj_description(e.oid, 'pg_type') AS comment,
        ARRAY(SELECT pg_catalog.quote_literal(l.enumlabel)::text FROM pg_catalog.pg_enum l
               WHERE l.enumtypid = e.oid ORDER BY l.enumsortorder) AS labels,
-       {_FIELDS} AS fields,
+       {FIELDS} AS fields,
        ARRAY(SELECT coalesce(pg_catalog.quote_ident(r.rolname), 'PUBLIC')
                     || CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
                FROM pg_catalog.aclexplode(e.typacl) x
@@ -228,25 +219,12 @@ def create_if_missing(connection: Connection, relation: Relation, column: str) -
     for row in _held(connection, relation, column):
         create = "; ".join(f"EXECUTE {literal(statement)}" for statement in _create(row))
         body = (
-            "DECLARE live oid; fields text[]; BEGIN"
-            " SELECT t.oid INTO live FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
-            f" WHERE n.nspname = {literal(row.schema)} AND t.typname = {literal(row.name)};"
-            f" IF live IS NULL THEN {create};{_refuse_other_fields(row)} END IF; END"
+            "BEGIN IF NOT EXISTS (SELECT FROM pg_type t JOIN pg_namespace n"
+            f" ON n.oid = t.typnamespace WHERE n.nspname = {literal(row.schema)}"
+            f" AND t.typname = {literal(row.name)}) THEN {create}; END IF; END"
         )
         statements.append(f"DO {literal(body)}")
     return tuple(statements)
-
-
-def _refuse_other_fields(row: Any) -> str:
-    if row.kind != "c":
-        return ""
-    known = ", ".join(literal(field) for field in row.fields)
-    message = literal(_other_fields(QualifiedName(row.schema, row.name)))
-    return (
-        f" ELSE SELECT {_FIELDS} INTO fields FROM pg_type e WHERE e.oid = live;"
-        f" IF fields IS DISTINCT FROM CAST(ARRAY[{known}] AS text[]) THEN"
-        f" RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch', MESSAGE = {message}; END IF;"
-    )
 
 
 _UNUSED_PARKED = """

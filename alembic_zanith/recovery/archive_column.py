@@ -24,6 +24,7 @@ from alembic_zanith.catalog.relation import (
     tree,
 )
 from alembic_zanith.catalog.retyping import bar_to_rewriting
+from alembic_zanith.catalog.type_shapes import EnumLabels, enum_labels, shapes
 from alembic_zanith.catalog.unique_keys import unique_keys
 from alembic_zanith.catalog.user_types import create_if_missing
 from alembic_zanith.errors import NoKeyError, NotDroppableError, ZanithError
@@ -97,7 +98,7 @@ def archive_column(
     rename(connection, relation, column, working_name)
     with pinned_settings(connection):
         current = get_column(connection, relation, working_name)
-        type_sql = create_if_missing(connection, relation, working_name)
+        type_sql, enums = _types(connection, relation, current, key)
         stored = _copy(connection, relation, current, key, archive)
         holdings = tuple(_holdings(connection, relation, working_name, archive))
         defaults = list(capture.defaults(Scope(connection, relation, current)))
@@ -114,6 +115,7 @@ def archive_column(
         working_name=working_name,
         value_as_text=not original.is_builtin,
         type_sql=type_sql,
+        enums=enums,
         key=key,
         generated_expression=generated,
         constant_default=constant,
@@ -165,9 +167,31 @@ def _key(connection: Connection, relation: Relation, column: Column) -> tuple[Ar
             is_collatable=each.is_collatable,
             number=each.number,
             type=each.type,
+            type_oid=each.type_oid,
         )
         for each in (by_name[name] for name in found)
     )
+
+
+def _types(
+    connection: Connection, relation: Relation, column: Column, key: tuple[ArchiveKey, ...]
+) -> tuple[tuple[str, ...], tuple[EnumLabels, ...]]:
+    """What a restore needs of the types whose values are archived as text: SQL, and labels.
+
+    Values of a generated column are made again, so that nothing is read from the archive.
+    """
+    made_again = create_if_missing(connection, relation, column.name)
+    if column.generated:
+        return made_again, ()
+    values = [] if column.is_builtin else [column.name]
+    keys = [each.name for each in key if each.stored_as_text]
+    found: dict[str, None] = {}
+    enums: list[EnumLabels] = []
+    for names, is_key in ((values, False), (keys, True)):
+        made_of = shapes(connection, relation, names, is_key=is_key)
+        found.update(dict.fromkeys(shape.required() for shape in made_of))
+        enums += enum_labels(connection, relation, names, is_key=is_key)
+    return (*made_again, *found), tuple(enums)
 
 
 def _refuse_without_rewriting(connection: Connection, relation: Relation, column: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from alembic_zanith.catalog.parts import Part, part_from_json
 from alembic_zanith.catalog.relation import Column
+from alembic_zanith.catalog.type_shapes import EnumLabels
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.identifiers import QualifiedName
 
@@ -63,7 +64,7 @@ class ArchiveKey:
     """One column of the key that archived values are found by.
 
     `number` tells it from another column of that name, in the same database; `type` is what it had
-    when the values were archived.
+    when the values were archived, and `type_oid` finds that under another name.
     """
 
     name: str
@@ -71,6 +72,7 @@ class ArchiveKey:
     is_collatable: bool = False
     number: int | None = None
     type: str | None = None
+    type_oid: int | None = None
 
     def live(self, expression: str) -> str:
         """Return the SQL that makes a value of the live key comparable with the archive's.
@@ -89,7 +91,8 @@ class Definition:
     """All that was captured when something was parked.
 
     `working_name` is the unique name a column has until the last step of its restore,
-    `database_id` the database that `relation_oid` and the OIDs of the holdings are of.
+    `database_id` the database that `relation_oid` and the OIDs of the holdings are of, `enums` the
+    labels that archived values and keys consist of.
     """
 
     relation_oid: int
@@ -105,6 +108,7 @@ class Definition:
     column_names: tuple[str, ...] = ()
     type_sql: tuple[str, ...] = ()
     database_id: str | None = None
+    enums: tuple[EnumLabels, ...] = ()
 
     @property
     def root(self) -> Holding:
@@ -141,6 +145,7 @@ class Definition:
         values["key_columns"] = [key.name for key in self.key]
         values["column_names"] = list(self.column_names)
         values["type_sql"] = list(self.type_sql)
+        values["enums"] = [enum.to_json() for enum in self.enums]
         return values
 
     @classmethod
@@ -168,6 +173,7 @@ class Definition:
             column_names=tuple(values["column_names"]),
             type_sql=tuple(values["type_sql"]),
             database_id=values.get("database_id"),
+            enums=tuple(EnumLabels.from_json(enum) for enum in values.get("enums", ())),
         )
 
 

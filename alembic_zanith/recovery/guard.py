@@ -14,6 +14,7 @@ from alembic_zanith.integrity import archive_differs_sql
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
 
 from .definition import ArchiveKey, Definition
+from .labels import labels_guard
 
 
 def guard(artifact: Artifact, bookkeeping: QualifiedName) -> list[str]:
@@ -27,7 +28,10 @@ def guard(artifact: Artifact, bookkeeping: QualifiedName) -> list[str]:
         f"BEGIN IF {condition} THEN RAISE EXCEPTION USING MESSAGE = {literal(message)}; END IF; END"
         for condition, message in _checks(artifact, definition, table, bookkeeping)
     )
-    return [f"DO {literal(body)}" for body in bodies]
+    return [
+        *(f"DO {literal(body)}" for body in bodies),
+        *labels_guard(artifact, definition, _is_here(definition)),
+    ]
 
 
 def _checks(

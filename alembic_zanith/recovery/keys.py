@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
-from alembic_zanith.catalog.relation import Relation, columns, tree
+from alembic_zanith.catalog.relation import Column, Relation, columns, tree
 from alembic_zanith.catalog.unique_keys import unique_keys
 from alembic_zanith.errors import KeyChangedError, UnknownObjectError
 from alembic_zanith.identifiers import quote
@@ -13,7 +13,7 @@ from alembic_zanith.models import ArtifactKind, ArtifactStatus
 from alembic_zanith.sql import one, rows, run
 
 from .carriers import known_oid
-from .definition import Definition
+from .definition import ArchiveKey, Definition
 
 _COMPARABLE = """
 SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) AS archived,
@@ -63,12 +63,13 @@ def require_key(
     """Make sure that the values of an archive can find their rows.
 
     Raises `UnknownObjectError` when the table no longer has the key, and `KeyChangedError` when
-    it has another type by now, tells rows apart no more, or (but with `force`) is another column.
+    it has another type by now, tells rows apart no more, or is another column. `force` goes by the
+    text of another type, and by another column.
     """
     if not definition.lookup_key:
         return
     connection = store.connection
-    present = {column.name: column.number for column in columns(connection, relation)}
+    present = {column.name: column for column in columns(connection, relation)}
     lost = [key.name for key in definition.lookup_key if key.name not in present]
     if lost:
         raise UnknownObjectError(
@@ -79,12 +80,15 @@ def require_key(
         )
     if not force and known_oid(connection, artifact) == relation.oid:
         for key in definition.lookup_key:
-            if key.number is not None and _now(store, definition, key.number) != present[key.name]:
+            number = present[key.name].number
+            if key.number is not None and _now(store, definition, key.number) != number:
                 raise _another_column(artifact, relation, key.name)
     _require_one_row_each(connection, artifact, definition, relation)
     for number, key in enumerate(definition.lookup_key, 1):
         if not key.stored_as_text:
             _require_comparable(connection, artifact, relation, key.name, f"key_{number}")
+        elif not force and not _prints_the_same(connection, artifact, key, present[key.name]):
+            raise _another_type(artifact, relation, key, present[key.name])
 
 
 def _now(store: ArtifactStore, definition: Definition, number: int) -> int:
@@ -108,6 +112,35 @@ def _another_column(artifact: Artifact, relation: Relation, key: str) -> KeyChan
         "renamed. Nothing has changed, and the archive is intact. If the new column has the same "
         "value in each row, --force (in a revision: force=True) goes by it; `alembic "
         f"zanith-recover export {artifact.id} --format csv` shows the values."
+    )
+
+
+_TEXT = ("text", "character varying", "character")
+
+
+def _prints_the_same(
+    connection: Connection, artifact: Artifact, key: ArchiveKey, live: Column
+) -> bool:
+    """Whether a key that was archived as text has its type still, under whatever name, or is text.
+
+    The type of an extension that stands for text, as citext does, has that as its base.
+    """
+    if key.type in (None, live.type) or (live.base_type or live.type).partition("(")[0] in _TEXT:
+        return True
+    same_type = key.type_oid is not None and key.type_oid == live.type_oid
+    return same_type and known_oid(connection, artifact) is not None
+
+
+def _another_type(
+    artifact: Artifact, relation: Relation, key: ArchiveKey, live: Column
+) -> KeyChangedError:
+    return KeyChangedError(
+        f"{artifact.source} cannot come back by itself: its values are found by the text of "
+        f"{key.name}, and {relation.name.display}.{key.name}, which was {key.type} when they were "
+        f"archived, is {live.type} now. Nothing has changed, and the archive is intact. If each "
+        "key has the same text as then, --force (in a revision: force=True) goes by it. If not, "
+        f"change the keys of {artifact.parked_name} to the new ones first, or export the values: "
+        f"`alembic zanith-recover export {artifact.id} --format csv`"
     )
 
 

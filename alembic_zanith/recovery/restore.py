@@ -24,6 +24,7 @@ from .carriers import known_oid, left_behind
 from .definition import Definition
 from .fill import fill_step
 from .keys import count_unmatched, require_key
+from .labels import require_labels
 from .locate import refuse_parked_table, require_in_place, require_parked, require_source
 from .members import as_they_are_now, cut_off
 from .names import with_free_names
@@ -83,6 +84,8 @@ def restore_column(
     refuse_taken_column(connection, found, relation, name)
     definition = Definition.from_json(found.definition)
     require_key(store, found, definition, relation, force=force)
+    if not force:
+        require_labels(connection, found, definition)
     members = tree(connection, relation)
     same_database = known_oid(connection, found) is not None
     detached = cut_off(connection, found, definition, members) if same_database else []

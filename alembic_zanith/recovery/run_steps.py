@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.constraints import ForeignKey
 from alembic_zanith.catalog.parts import Renamed
-from alembic_zanith.errors import FillError
+from alembic_zanith.errors import FillError, NotRestorableError
 from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import QualifiedName
 from alembic_zanith.sql import run, run_all, scalar
@@ -29,6 +29,7 @@ from .plan import Place, Step
 from .report import InvalidForeignKey
 
 _MISSING = ("42704", "42P01")
+_DATATYPE_MISMATCH = "42804"
 
 
 @dataclass
@@ -78,6 +79,8 @@ def _run_plain(connection: Connection, artifact: Artifact, step: Step) -> None:
     try:
         run_all(connection, step.statements)
     except DBAPIError as error:
+        if step.fill is None and sqlstate(error) == _DATATYPE_MISMATCH:
+            raise _other_type(artifact, error) from error
         if step.fill is None or not is_about_the_part(error):
             raise
         raise FillError(
@@ -86,6 +89,14 @@ def _run_plain(connection: Connection, artifact: Artifact, step: Step) -> None:
             "--fill takes an SQL expression over the columns of the same row, such as 'none', 0 "
             "or now(); names outside of pg_catalog need their schema."
         ) from error
+
+
+def _other_type(artifact: Artifact, error: DBAPIError) -> NotRestorableError:
+    return NotRestorableError(
+        f"{artifact.source} cannot come back: {server_message(error)}. Nothing has changed, and "
+        f"what is parked is intact: `alembic zanith-recover export {artifact.id} --format csv` "
+        "shows the values."
+    )
 
 
 _IS_VALID = """
