@@ -1,10 +1,8 @@
-"""`zanith-recover` reaches each database as env.py does, and commits what env.py would."""
+"""`zanith-recover` reaches each database as env.py does, wherever the bookkeeping is."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -198,72 +196,6 @@ def test_two_version_tables_in_one_schema_share_one_list(project: Project) -> No
     assert has_column(project.database)
 
 
-# ------------------------------------------------------------------------- transactions
-
-
-BEFORE_CONFIGURE = 'connection.exec_driver_sql("SELECT 1")'
-
-ENVIRONMENTS: dict[str, Any] = {
-    "stock": lambda project: None,
-    "transaction per migration": lambda project: project.configure_context(
-        "transaction_per_migration=True"
-    ),
-    "SQL first, then commit": lambda project: (
-        project.edit_env(
-            r"^    with connectable\.connect\(\) as connection:\n",
-            rf"\g<0>        {BEFORE_CONFIGURE}\n",
-        ),
-        project.edit_env(
-            r"^            context\.run_migrations\(\)\n(?=\n\nif)",
-            r"\g<0>        connection.commit()\n",
-        ),
-    ),
-    "SQL first, and no commit": lambda project: project.edit_env(
-        r"^    with connectable\.connect\(\) as connection:\n",
-        rf"\g<0>        {BEFORE_CONFIGURE}\n",
-    ),
-    "SQL first, transaction per migration": lambda project: (
-        project.configure_context("transaction_per_migration=True"),
-        project.edit_env(
-            r"^    with connectable\.connect\(\) as connection:\n",
-            rf"\g<0>        {BEFORE_CONFIGURE}\n",
-        ),
-    ),
-    "engine.begin()": lambda project: project.edit_env(
-        r"connectable\.connect\(\)", "connectable.begin()"
-    ),
-    "no begin_transaction()": lambda project: project.edit_env(
-        r"with context\.begin_transaction\(\):", "if True:"
-    ),
-    "transactional_ddl=False": lambda project: project.configure_context("transactional_ddl=False"),
-}
-
-
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_what_an_upgrade_would_commit_is_committed(project: Project, environment: str) -> None:
-    """No more than that either: what env.py rolls back was not to be."""
-    parked(project.database)
-    project.revision("op.execute('CREATE TABLE from_upgrade (id int)')")
-    ENVIRONMENTS[environment](project)
-    project.upgrade()
-    upgrade_commits = project.database.scalar("SELECT to_regclass('from_upgrade')") is not None
-    done = project.alembic("zanith-recover", "restore-column", "t.v")
-    assert (done.exit_code == 0) is upgrade_commits
-    assert has_column(project.database) is upgrade_commits
-    if not upgrade_commits:
-        assert "env.py ended without a commit" in done.stderr
-        assert "Restored" not in done.stdout
-        purged = project.alembic("zanith-recover", "purge", "--yes", "t.v").failed()
-        assert "Nothing has changed" in purged.stderr
-
-
-def test_the_environments_of_the_test_above_differ(project: Project) -> None:
-    ENVIRONMENTS["SQL first, and no commit"](project)
-    project.revision("op.execute('CREATE TABLE from_upgrade (id int)')")
-    project.upgrade()
-    assert project.database.scalar("SELECT to_regclass('from_upgrade')") is None
-
-
 def test_reading_verbs_write_nothing(project: Project) -> None:
     for verb, code in ((("list",), 0), (("cleanup",), 0), (("inspect", "t"), 1)):
         assert project.alembic("zanith-recover", *verb).exit_code == code
@@ -290,43 +222,6 @@ def test_several_heads_are_nothing_special(project: Project) -> None:
     parked(project.database)
     project.alembic("zanith-recover", "restore-column", "t.v").succeeded()
     assert has_column(project.database)
-
-
-SHARING_PROGRAM = """
-import sys
-import sqlalchemy as sa
-from alembic.config import Config
-from alembic_zanith.cli import recover
-
-config = Config("alembic.ini")
-with sa.create_engine(config.get_main_option("sqlalchemy.url")).connect() as connection:
-    connection.begin()
-    config.attributes["connection"] = connection
-    try:
-        recover(config, ["restore-column", "t.v"])
-    except SystemExit as end:
-        assert not end.code
-    assert connection.scalar(sa.text("SELECT v FROM t")) == "one"
-    if "commit" in sys.argv:
-        connection.commit()
-"""
-
-
-@pytest.mark.parametrize("ending", ["commit", "rollback"])
-def test_a_connection_that_the_program_shares_is_its_own_to_commit(
-    project: Project, ending: str
-) -> None:
-    """Alembic's recipe: https://alembic.sqlalchemy.org/en/latest/cookbook.html#connection-sharing"""
-    project.edit_env(
-        r"with connectable\.connect\(\) as connection:",
-        "import contextlib\n\n"
-        '    with contextlib.nullcontext(config.attributes["connection"]) as connection:',
-    )
-    parked(project.database)
-    command = [sys.executable, "-c", SHARING_PROGRAM, ending]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert has_column(project.database) is (ending == "commit")
 
 
 def test_a_flask_application_can_offer_it_as_a_command(project: Project) -> None:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import ArtifactStore
 from alembic_zanith.config.context import settings_of, workspace
 from alembic_zanith.errors import (
-    NotCommittedError,
     UnknownObjectError,
     UnsupportedDatabaseError,
     did_you_mean,
 )
 from alembic_zanith.sql import rows
 from alembic_zanith.workspace import Workspace
+
+from .commit import Change, connections_opened, note_change
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -49,25 +50,13 @@ class _Visits:
     labels: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     error: BaseException | None = None
-    uncommitted: dict[str, Connection] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
 
-    def expect_commit(self, label: str, connection: Connection) -> None:
-        """Note the connection to a database until it commits."""
-
-        def committed(*_: object) -> None:
-            self.uncommitted.pop(label, None)
-
-        self.uncommitted[label] = connection
-        for name in ("commit", "commit_twophase"):
-            event.listen(connection, name, committed)
-
-    @property
-    def rolled_back(self) -> list[str]:
-        """The databases whose connection was closed before it had committed.
-
-        One that is still open belongs to the program that called us, and so does its transaction.
-        """
-        return [label for label, each in self.uncommitted.items() if each.closed]
+    def note_change(self, database: Database, opened: Collection[Connection]) -> None:
+        """Note what was done in a database, if anything was, to see later if it is committed."""
+        change = note_change(database.label, database.connection, opened)
+        if change is not None:
+            self.changes.append(change)
 
 
 class Project:
@@ -96,9 +85,9 @@ class Project:
         shown after this returns. `only` names the one database to work on; `changes` tells that
         the work is for nothing without a commit.
 
-        Raises `NotCommittedError` where there was none then, `UnsupportedDatabaseError` when there
-        are other databases only, `UnknownObjectError` when none is named `only`, and `CommandError`
-        when env.py runs no migrations.
+        Raises `NotCommittedError` where PostgreSQL knows of none then, `UnsupportedDatabaseError`
+        when there are other databases only, `UnknownObjectError` when none is named `only`, and
+        `CommandError` when env.py runs no migrations.
         """
         results: dict[str, T] = {}
         visits = _Visits()
@@ -110,20 +99,20 @@ class Project:
                 with context.begin_transaction(_per_migration=True):
                     database = _open(context, visits)
                     if database is not None and only in (None, database.label):
-                        if changes:
-                            visits.expect_commit(database.label, database.connection)
                         results[database.label] = work(database)
+                        if changes:
+                            visits.note_change(database, opened)
             except BaseException as error:
                 visits.error = error
                 raise
             return ()
 
-        self._run_env(visit_one)
+        with connections_opened() as opened:
+            self._run_env(visit_one)
         if visits.error is not None:
             # env.py has caught it, but nothing may look like a success that was none.
             raise visits.error
-        if visits.rolled_back:
-            raise _not_committed(visits.rolled_back)
+        _require_commits(visits.changes)
         if not results:
             raise _nothing_visited(visits, only)
         return results
@@ -138,6 +127,13 @@ class Project:
         # What env.py or an engine with echo=True prints must not get in between JSON or CSV.
         with environment, contextlib.redirect_stdout(sys.stderr), _without_chatter():
             script.run_env()
+
+
+def _require_commits(changes: Iterable[Change]) -> None:
+    # A listener of env.py's prints at each new connection, maybe.
+    with contextlib.redirect_stdout(sys.stderr):
+        for change in changes:
+            change.require_commit()
 
 
 @contextlib.contextmanager
@@ -194,15 +190,6 @@ def _label(context: MigrationContext, name: str, schema: str, taken: list[str]) 
     if section in ("", "upgrades"):
         section = name if schema == "public" else f"{name}.{schema}"
     return section if section not in taken else f"{section}#{len(taken) + 1}"
-
-
-def _not_committed(labels: list[str]) -> NotCommittedError:
-    return NotCommittedError(
-        f"Nothing has changed in {', '.join(labels)}: env.py ended without a commit, so PostgreSQL "
-        "rolled everything back, as it does with `alembic upgrade`. Mostly a statement before "
-        "context.configure() has begun the transaction, which Alembic then leaves to env.py: call "
-        "connection.commit() at the end, or use engine.begin()."
-    )
 
 
 def _nothing_visited(visits: _Visits, only: str | None) -> CommandError:
