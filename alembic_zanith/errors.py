@@ -80,6 +80,13 @@ class NotCommittedError(ZanithError):
     """The project's env.py did not commit what was done on its connection."""
 
 
+class FailedAfterCommitError(ZanithError):
+    """The project's env.py failed after what was done on its connection was, or may be, committed.
+
+    What env.py raised is the `__cause__`.
+    """
+
+
 class HoldsParkedColumnsError(ZanithError):
     """A purge of a table would lose columns of it that are parked by themselves."""
 

@@ -86,3 +86,10 @@ def server_message(error: DBAPIError) -> str:
         text = str(error.orig).rpartition(">: ")[2]
         text = ". ".join(line.strip() for line in text.splitlines() if line.strip())
     return " ".join(text.split()).rstrip(".?")
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error of any kind says, in one line without its full stop."""
+    if isinstance(error, DBAPIError):
+        return server_message(error)
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

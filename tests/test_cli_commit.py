@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support.committing import has_column, migrate_with, park_a_column, restored
 from tests.support.project import Project
 
@@ -263,3 +264,78 @@ def test_what_is_not_committed_is_not_reported_as_done(project: Project, shape: 
     assert message.format(project.database.name) in done.stderr
     assert "Restored" not in done.stdout
     assert not has_column(project.database)
+
+
+# --------------------------------------------------------------- failures after the commit
+
+
+FAILING = """
+    with connectable.connect() as connection:
+        CONFIGURE
+        with context.begin_transaction():
+            context.run_migrations()
+        columns = "FROM information_schema.columns WHERE table_name = 't' AND column_name = 'v'"
+        if connection.exec_driver_sql(f"SELECT {columns}").one_or_none() is not None:
+            ENDING
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        ("raise RuntimeError('no cache to clear.')", "no cache to clear"),
+        ("raise ValueError", "ValueError"),
+        ("connection.exec_driver_sql('SELECT 1/0')", "division by zero"),
+        (
+            "connection.exec_driver_sql('SELECT pg_terminate_backend(pg_backend_pid())')",
+            "terminating connection due to administrator command",
+        ),
+    ],
+)
+def test_a_failure_after_the_commit_is_not_told_as_nothing_done(
+    project: Project, ending: str, reason: str
+) -> None:
+    park_a_column(project.database)
+    migrate_with(project, FAILING.replace("ENDING", ending))
+    failed = restored(project).failed()
+    assert has_column(project.database)
+    assert "is committed. After that env.py failed: " + reason in failed.stderr
+    assert "changed nothing" not in failed.stderr
+    assert "Restored" not in failed.stdout
+
+
+def test_a_failure_before_the_commit_is_told_as_it_was(project: Project) -> None:
+    park_a_column(project.database)
+    migrate_with(
+        project,
+        """
+        with connectable.connect() as connection:
+            CONFIGURE
+            with context.begin_transaction():
+                context.run_migrations()
+                connection.exec_driver_sql("SELECT 1/0")
+        """,
+    )
+    failed = restored(project).failed()
+    assert "restore-column changed nothing: division by zero" in failed.stderr
+    assert not has_column(project.database)
+
+
+def test_a_failure_in_one_database_tells_what_is_committed_in_others(
+    make_project: MakeProject,
+) -> None:
+    project = make_project("multidb")
+    first, second = project.databases.values()
+    for database in (first, second):
+        park_a_column(database)
+    project.edit_env(
+        r"^( +)context\.run_migrations\(engine_name=name\)\n",
+        r"\1runs = config.attributes.setdefault(name, [])\n"
+        r"\1runs.append(1)\n"
+        r"\1assert (name, len(runs)) != ('engine2', 2), 'no second time'\n"
+        r"\g<0>\1rec['connection'].connection.commit()\n",
+    )
+    failed = project.alembic("zanith-recover", "cleanup", "--older-than", "0d").failed()
+    assert "What was done in engine1 is committed. After that env.py failed: no " in failed.stderr
+    assert first.scalar("SELECT count(*) FROM _zanith_migration_artifacts") == 0
+    assert second.scalar("SELECT count(*) FROM _zanith_migration_artifacts") == 1

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import contextvars
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
@@ -20,7 +20,8 @@ from weakref import WeakSet
 from sqlalchemy import Connection, Engine, Pool, event
 from sqlalchemy.util import greenlet_spawn
 
-from alembic_zanith.errors import NotCommittedError
+from alembic_zanith.errors import FailedAfterCommitError, NotCommittedError
+from alembic_zanith.failures import reason_of
 from alembic_zanith.integrity import pinned_settings
 from alembic_zanith.sql import one, rows, scalar
 
@@ -75,6 +76,16 @@ class Change:
             return
         raise NotCommittedError(self._message(fate, reason))
 
+    def may_be_committed(self) -> tuple[bool, bool]:
+        """Tell whether it is or may be committed after env.py has failed, and whether that is sure.
+
+        What a program that called us has open still is none of both: it knows of the failure.
+        """
+        fate, _ = self._fate()
+        if fate is Fate.UNKNOWN:
+            return True, self.commit_reported
+        return fate is Fate.COMMITTED, True
+
     @property
     def _is_the_programs(self) -> bool:
         return not (self.opened_by_env or self._has_ended)
@@ -94,7 +105,7 @@ class Change:
         # Whatever a driver, a creator of connections or a listener of env.py's may raise: the work
         # is done, and this is only about what to tell of it.
         except Exception as error:
-            return Fate.UNKNOWN, " ".join(str(error).split()) or type(error).__name__
+            return Fate.UNKNOWN, reason_of(error)
         return fate, ""
 
     def _ask(self) -> Fate:
@@ -119,7 +130,27 @@ class Change:
             why = _UNKNOWN
         else:
             why = _PENDING if self._has_ended else _LEFT_OPEN
-        return why.format(label=self.label, reason=reason.rstrip("."))
+        return why.format(label=self.label, reason=reason)
+
+
+def failed_after(changes: Iterable[Change], error: Exception) -> FailedAfterCommitError | None:
+    """Return what to raise in place of an error that came after something was done, or None.
+
+    None is for an error that has taken everything back: it may say so.
+    """
+    fates = [(change.label, *change.may_be_committed()) for change in changes]
+    sure = ", ".join(label for label, committed, is_sure in fates if committed and is_sure)
+    unsure = ", ".join(label for label, committed, is_sure in fates if committed and not is_sure)
+    if not (sure or unsure):
+        return None
+    told = [f"What was done in {sure} is committed."] if sure else []
+    if unsure:
+        told.append(f"Whether what was done in {unsure} is committed is not known.")
+    told.append(
+        f"After that env.py failed: {reason_of(error)}. See what `alembic zanith-recover list "
+        "--all` shows before you run it again; Alembic's --raiseerr shows where env.py failed."
+    )
+    return FailedAfterCommitError(" ".join(told))
 
 
 _ROLLED_BACK = (

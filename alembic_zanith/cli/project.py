@@ -24,7 +24,7 @@ from alembic_zanith.errors import (
 from alembic_zanith.sql import rows
 from alembic_zanith.workspace import Workspace
 
-from .commit import Change, connections_opened, note_change
+from .commit import Change, connections_opened, failed_after, note_change
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -85,9 +85,10 @@ class Project:
         shown after this returns. `only` names the one database to work on; `changes` tells that
         the work is for nothing without a commit.
 
-        Raises `NotCommittedError` where PostgreSQL knows of none then, `UnsupportedDatabaseError`
-        when there are other databases only, `UnknownObjectError` when none is named `only`, and
-        `CommandError` when env.py runs no migrations.
+        Raises `NotCommittedError` where PostgreSQL knows of none then, `FailedAfterCommitError`
+        where it does and env.py fails nevertheless, `UnsupportedDatabaseError` when there are other
+        databases only, `UnknownObjectError` when none is named `only`, and `CommandError` when
+        env.py runs no migrations.
         """
         results: dict[str, T] = {}
         visits = _Visits()
@@ -107,11 +108,17 @@ class Project:
                 raise
             return ()
 
-        with connections_opened() as opened:
-            self._run_env(visit_one)
-        if visits.error is not None:
-            # env.py has caught it, but nothing may look like a success that was none.
-            raise visits.error
+        try:
+            with connections_opened() as opened:
+                self._run_env(visit_one)
+            if visits.error is not None:
+                # env.py has caught it, but nothing may look like a success that was none.
+                raise visits.error
+        except Exception as error:
+            failure = failed_after(visits.changes, error)
+            if failure is None:
+                raise
+            raise failure from error
         _require_commits(visits.changes)
         if not results:
             raise _nothing_visited(visits, only)
