@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alembic.autogenerate import renderers
-from alembic.operations import Operations
-
 from alembic_zanith import recovery
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS
 
 from .drops import DropColumnOperation
 from .registry import operation
-from .rendering import drop_column_call
-from .running import log_parked, parked_objects
 
 if TYPE_CHECKING:
-    from alembic.autogenerate.api import AutogenContext
-    from alembic.operations import BatchOperations
+    from alembic.operations import BatchOperations, Operations
 
     from alembic_zanith.artifacts import Artifact
 
@@ -27,6 +21,7 @@ class ArchiveColumnOp(DropColumnOperation):
     """Represent the archiving of a column."""
 
     kind = "archive_column"
+    park = staticmethod(recovery.archive_column)
 
     @classmethod
     def archive_column(
@@ -93,32 +88,4 @@ class ArchiveColumnOp(DropColumnOperation):
 
             `op.archive_column`
         """
-        artifact: Artifact = operations.invoke(
-            cls(
-                operations.impl.table_name,
-                column_name,
-                schema=operations.impl.schema,
-                retention_days=retention_days,
-            )
-        )
-        return artifact
-
-
-@Operations.implementation_for(ArchiveColumnOp)
-def archive_column(operations: Operations, operation: ArchiveColumnOp) -> Artifact:
-    with parked_objects(operations, str(operation)) as (connection, workspace):
-        artifact = recovery.archive_column(
-            connection,
-            operation.table_name,
-            operation.column_name,
-            schema=operation.schema,
-            retention_days=operation.retention_days,
-            workspace=workspace,
-        )
-    log_parked(artifact)
-    return artifact
-
-
-@renderers.dispatch_for(ArchiveColumnOp)
-def render_archive_column(context: AutogenContext, operation: ArchiveColumnOp) -> str:
-    return drop_column_call(context, operation)
+        return cls._in_batch(operations, column_name, retention_days)

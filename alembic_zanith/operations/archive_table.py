@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alembic.autogenerate import renderers
-from alembic.operations import Operations
-
 from alembic_zanith import recovery
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS
 
 from .drops import DropTableOperation
 from .registry import operation
-from .rendering import drop_table_call
-from .running import log_parked, parked_objects
 
 if TYPE_CHECKING:
-    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations import Operations
 
     from alembic_zanith.artifacts import Artifact
 
@@ -26,6 +21,7 @@ class ArchiveTableOp(DropTableOperation):
     """Represent the archiving of a table."""
 
     kind = "archive_table"
+    park = staticmethod(recovery.archive_table)
 
     @classmethod
     def archive_table(
@@ -71,22 +67,3 @@ class ArchiveTableOp(DropTableOperation):
             cls(table_name, schema=schema, retention_days=retention_days)
         )
         return artifact
-
-
-@Operations.implementation_for(ArchiveTableOp)
-def archive_table(operations: Operations, operation: ArchiveTableOp) -> Artifact:
-    with parked_objects(operations, str(operation)) as (connection, workspace):
-        artifact = recovery.archive_table(
-            connection,
-            operation.table_name,
-            schema=operation.schema,
-            retention_days=operation.retention_days,
-            workspace=workspace,
-        )
-    log_parked(artifact)
-    return artifact
-
-
-@renderers.dispatch_for(ArchiveTableOp)
-def render_archive_table(context: AutogenContext, operation: ArchiveTableOp) -> str:
-    return drop_table_call(context, operation)

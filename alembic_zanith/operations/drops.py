@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import sqlalchemy as sa
+from alembic.autogenerate import renderers
+from alembic.operations import Operations
 from alembic.operations.ops import (
     CreateTableOp,
     DropColumnOp,
@@ -16,11 +18,17 @@ from alembic.operations.ops import (
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS, parse_retention_days
 from alembic_zanith.errors import ConfigurationError
 
+from .rendering import drop_column_call, drop_table_call
 from .restore_column import RestoreColumnOp
 from .restore_table import RestoreTableOp
+from .running import log_parked, parked_objects
 
 if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations import BatchOperations
     from sqlalchemy.schema import SchemaItem
+
+    from alembic_zanith.artifacts import Artifact
 
 
 def checked_retention(kind: str, days: int | None) -> int | None:
@@ -35,6 +43,8 @@ class DropColumnOperation(MigrateOperation):
     """Parks one column. `column` and `elements` are its definition, where autogenerate saw it."""
 
     kind: ClassVar[str]
+    park: ClassVar[Callable[..., Artifact]]
+    """The function of `alembic_zanith.recovery` that does it."""
 
     def __init__(
         self,
@@ -70,6 +80,16 @@ class DropColumnOperation(MigrateOperation):
             elements=elements,
         )
 
+    @classmethod
+    def _in_batch(
+        cls, operations: BatchOperations, column_name: str, retention_days: int | None
+    ) -> Artifact:
+        table = operations.impl
+        artifact: Artifact = operations.invoke(
+            cls(table.table_name, column_name, schema=table.schema, retention_days=retention_days)
+        )
+        return artifact
+
     def __str__(self) -> str:
         return f"{self.kind}({str(self.table_name)!r}, {str(self.column_name)!r})"
 
@@ -94,6 +114,8 @@ class DropTableOperation(MigrateOperation):
     """Parks one table. `definition` and `indexes` are what autogenerate saw of it."""
 
     kind: ClassVar[str]
+    park: ClassVar[Callable[..., Artifact]]
+    """The function of `alembic_zanith.recovery` that does it."""
 
     def __init__(
         self,
@@ -141,3 +163,41 @@ class DropTableOperation(MigrateOperation):
         """Return what Alembic's own drop does, for `alembic check` and `compare_metadata`."""
         definition = self.definition or CreateTableOp(self.table_name, [], schema=self.schema)
         return ("remove_table", definition.to_table())
+
+
+# Alembic finds these for the classes of single operations as well, which are derived from them.
+
+
+@Operations.implementation_for(DropColumnOperation)
+def park_column(operations: Operations, operation: DropColumnOperation) -> Artifact:
+    return _park(operations, operation, operation.table_name, operation.column_name)
+
+
+@Operations.implementation_for(DropTableOperation)
+def park_table(operations: Operations, operation: DropTableOperation) -> Artifact:
+    return _park(operations, operation, operation.table_name)
+
+
+def _park(
+    operations: Operations, operation: DropColumnOperation | DropTableOperation, *names: str
+) -> Artifact:
+    with parked_objects(operations, str(operation)) as (connection, workspace):
+        artifact = operation.park(
+            connection,
+            *names,
+            schema=operation.schema,
+            retention_days=operation.retention_days,
+            workspace=workspace,
+        )
+    log_parked(artifact)
+    return artifact
+
+
+@renderers.dispatch_for(DropColumnOperation)
+def render_column(context: AutogenContext, operation: DropColumnOperation) -> str:
+    return drop_column_call(context, operation)
+
+
+@renderers.dispatch_for(DropTableOperation)
+def render_table(context: AutogenContext, operation: DropTableOperation) -> str:
+    return drop_table_call(context, operation)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alembic.autogenerate import renderers
-from alembic.operations import Operations
-
 from alembic_zanith import recovery
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS
 
 from .drops import DropColumnOperation
 from .registry import operation
-from .rendering import drop_column_call
-from .running import log_parked, parked_objects
 
 if TYPE_CHECKING:
-    from alembic.autogenerate.api import AutogenContext
-    from alembic.operations import BatchOperations
+    from alembic.operations import BatchOperations, Operations
 
     from alembic_zanith.artifacts import Artifact
 
@@ -27,6 +21,7 @@ class SoftDropColumnOp(DropColumnOperation):
     """Represent a soft drop of a column."""
 
     kind = "soft_drop_column"
+    park = staticmethod(recovery.soft_drop_column)
 
     @classmethod
     def soft_drop_column(
@@ -91,32 +86,4 @@ class SoftDropColumnOp(DropColumnOperation):
 
             `op.soft_drop_column`
         """
-        artifact: Artifact = operations.invoke(
-            cls(
-                operations.impl.table_name,
-                column_name,
-                schema=operations.impl.schema,
-                retention_days=retention_days,
-            )
-        )
-        return artifact
-
-
-@Operations.implementation_for(SoftDropColumnOp)
-def soft_drop_column(operations: Operations, operation: SoftDropColumnOp) -> Artifact:
-    with parked_objects(operations, str(operation)) as (connection, workspace):
-        artifact = recovery.soft_drop_column(
-            connection,
-            operation.table_name,
-            operation.column_name,
-            schema=operation.schema,
-            retention_days=operation.retention_days,
-            workspace=workspace,
-        )
-    log_parked(artifact)
-    return artifact
-
-
-@renderers.dispatch_for(SoftDropColumnOp)
-def render_soft_drop_column(context: AutogenContext, operation: SoftDropColumnOp) -> str:
-    return drop_column_call(context, operation)
+        return cls._in_batch(operations, column_name, retention_days)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alembic.autogenerate import renderers
-from alembic.operations import Operations
-
 from alembic_zanith import recovery
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS
 
 from .drops import DropTableOperation
 from .registry import operation
-from .rendering import drop_table_call
-from .running import log_parked, parked_objects
 
 if TYPE_CHECKING:
-    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations import Operations
 
     from alembic_zanith.artifacts import Artifact
 
@@ -26,6 +21,7 @@ class SoftDropTableOp(DropTableOperation):
     """Represent a soft drop of a table."""
 
     kind = "soft_drop_table"
+    park = staticmethod(recovery.soft_drop_table)
 
     @classmethod
     def soft_drop_table(
@@ -70,22 +66,3 @@ class SoftDropTableOp(DropTableOperation):
             cls(table_name, schema=schema, retention_days=retention_days)
         )
         return artifact
-
-
-@Operations.implementation_for(SoftDropTableOp)
-def soft_drop_table(operations: Operations, operation: SoftDropTableOp) -> Artifact:
-    with parked_objects(operations, str(operation)) as (connection, workspace):
-        artifact = recovery.soft_drop_table(
-            connection,
-            operation.table_name,
-            schema=operation.schema,
-            retention_days=operation.retention_days,
-            workspace=workspace,
-        )
-    log_parked(artifact)
-    return artifact
-
-
-@renderers.dispatch_for(SoftDropTableOp)
-def render_soft_drop_table(context: AutogenContext, operation: SoftDropTableOp) -> str:
-    return drop_table_call(context, operation)
