@@ -66,7 +66,10 @@ def test_a_key_that_was_archived_itself_comes_back_as_the_key(database: Database
     ("change", "message"),
     [
         ("ALTER TABLE t ALTER at TYPE timestamptz", "at is not of type timestamp without"),
-        ("ALTER TABLE t DROP CONSTRAINT t_pkey", "no unique index"),
+        (
+            "ALTER TABLE t DROP CONSTRAINT t_pkey; INSERT INTO t VALUES ('2026-01-02')",
+            "several rows of public.t have the same at",
+        ),
         ("ALTER TABLE t RENAME TO former", "no table public.t"),
         ("UPDATE {archive} SET value = 'other'", "not what was parked"),
     ],
@@ -88,14 +91,32 @@ def test_psql_stops_where_the_command_looks_closer(
 
 def test_values_do_not_go_to_rows_of_a_child(database: Database) -> None:
     database.execute(KEYED)
-    database.do(archive_column, "t", "v")
+    artifact = database.do(archive_column, "t", "v")
     database.execute("CREATE TABLE child (PRIMARY KEY (id)) INHERITS (t)")
     database.execute("INSERT INTO child VALUES (1), (7)")
     with pytest.raises(KeyChangedError, match="several rows"):
         database.do(restore_column, "t.v")
+    with pytest.raises(PsqlFailed, match="several rows"):
+        database.psql(artifact.recovery_sql)
     database.execute("DELETE FROM child WHERE id = 1")
     assert database.do(restore_column, "t.v").orphaned_rows == 0
     assert database.scalar("SELECT v FROM child") is None
+
+
+@pytest.mark.parametrize("way", ["command", "psql"])
+def test_a_key_that_went_with_the_column_still_finds_the_rows(database: Database, way: str) -> None:
+    database.execute(
+        "CREATE TABLE t (id int, v text, PRIMARY KEY (id) INCLUDE (v));"
+        "INSERT INTO t VALUES (2, 'two'), (1, 'one')"
+    )
+    before = database.dump()
+    artifact = database.do(archive_column, "t", "v")
+    assert database.scalar("SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass") == 0
+    if way == "command":
+        database.do(restore_column, "t.v")
+    else:
+        database.psql(artifact.recovery_sql)
+    assert database.dump() == before
 
 
 def test_values_do_not_go_to_several_rows(database: Database) -> None:

@@ -94,11 +94,10 @@ def test_a_table_comes_back_whatever_it_and_its_parts_are_called(
 @pytest.mark.property
 @given(name=any_names())
 def test_a_target_as_it_is_listed_names_its_artifact(database: Database, name: str) -> None:
-    database.execute(
-        f"CREATE TABLE {quote(name)} (id int PRIMARY KEY, {quote('c' + name[:20])} int)"
-    )
+    column_name = related(name, "c")
+    database.execute(f"CREATE TABLE {quote(name)} (id int PRIMARY KEY, {quote(column_name)} int)")
     try:
-        column = database.do(soft_drop_column, name, "c" + name[:20])
+        column = database.do(soft_drop_column, name, column_name)
         assert has_room_in_a_name(column)
         assert database.do(restore_column, column.source).artifact.id == column.id
         table = database.do(soft_drop_table, name)

@@ -14,6 +14,7 @@ from alembic_zanith.integrity import archive_differs_sql
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
 
 from .definition import ArchiveKey, Definition
+from .keys import same_key_sql
 from .labels import labels_guard
 
 
@@ -62,10 +63,12 @@ def _checks(
                 f"{name}.{key.name} is not of type {key.type}, as it was: {instead}",
             )
         if definition.lookup_key:
+            twice = same_key_sql(definition, artifact.source_name)
+            names = ", ".join(key.name for key in definition.lookup_key)
             yield (
-                f"NOT {_is_unique(definition.lookup_key, table)}",
-                f"no unique index of {name} holds for the columns that the values are found by: "
-                f"{instead}",
+                f"NOT {_is_unique(definition.lookup_key, table)} AND EXISTS ({twice})",
+                f"several rows of {name} have the same {names} by now, which the values are found "
+                "by: make it unique again",
             )
         *keys, value = definition.column_names
         yield (
@@ -118,11 +121,17 @@ def _came_back(number: int, definition: Definition, bookkeeping: QualifiedName) 
 
 
 def _is_unique(key: tuple[ArchiveKey, ...], table: str) -> str:
-    """The condition that a unique index tells rows apart by the key, or by some of its columns."""
+    """The condition that a unique index tells rows apart by the key, or by some of its columns.
+
+    Those of tables that inherit are not in it.
+    """
     names = ", ".join(literal(column.name) for column in key)
     return (
-        f"EXISTS (SELECT FROM pg_index i WHERE i.indrelid = {table} AND i.indisunique"
+        f"EXISTS (SELECT FROM pg_index i JOIN pg_class r ON r.oid = i.indrelid"
+        f" WHERE i.indrelid = {table} AND i.indisunique"
         " AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL"
+        " AND (r.relkind = 'p'"
+        " OR NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = i.indrelid))"
         " AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)"
         " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number"
         f" WHERE k.place <= i.indnkeyatts AND a.attname NOT IN ({names})))"

@@ -8,7 +8,7 @@ from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog.relation import Column, Relation, columns, tree
 from alembic_zanith.catalog.unique_keys import unique_keys
 from alembic_zanith.errors import KeyChangedError, UnknownObjectError
-from alembic_zanith.identifiers import quote
+from alembic_zanith.identifiers import QualifiedName, quote
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
 from alembic_zanith.sql import one, rows, run
 
@@ -154,13 +154,7 @@ def _require_one_row_each(
         {*each.columns} <= {*names} for each in unique_keys(connection, relation)
     ):
         return
-    listing = ", ".join(map(quote, names))
-    given = " AND ".join(f"{quote(name)} IS NOT NULL" for name in names)
-    twice = (
-        f"SELECT {listing} FROM {relation.name} WHERE {given}"
-        f" GROUP BY {listing} HAVING pg_catalog.count(*) > 1 LIMIT 1"
-    )
-    if found := rows(connection, twice):
+    if found := rows(connection, f"{same_key_sql(definition, relation.name)} LIMIT 1"):
         example = ", ".join(map(str, found[0]))
         raise KeyChangedError(
             f"{artifact.source} cannot come back: its values are found by {', '.join(names)}, and "
@@ -169,6 +163,17 @@ def _require_one_row_each(
             "key unique again, or export the values: `alembic zanith-recover export "
             f"{artifact.id} --format csv`"
         )
+
+
+def same_key_sql(definition: Definition, table: QualifiedName) -> str:
+    """Return the query for keys of archived values that several rows of a table have."""
+    names = [quote(key.name) for key in definition.lookup_key]
+    listing = ", ".join(names)
+    given = " AND ".join(f"{name} IS NOT NULL" for name in names)
+    return (
+        f"SELECT {listing} FROM {table} WHERE {given}"
+        f" GROUP BY {listing} HAVING pg_catalog.count(*) > 1"
+    )
 
 
 def _require_comparable(

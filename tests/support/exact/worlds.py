@@ -166,12 +166,20 @@ def world_of_columns(kit: Kit) -> World:
 
 
 def columns(major: int) -> st.SearchStrategy[Columns]:
-    """Return a strategy for up to six columns; every family is as likely as every other."""
+    """Return a strategy for up to six columns; every family is as likely as every other.
+
+    No two name their constraint, as the names would be the same.
+    """
     families: dict[str, list[ColumnKind]] = defaultdict(list)
     for kind in column_kinds(major):
         families[kind.family].append(kind)
     any_kind = st.one_of([st.sampled_from(kinds) for kinds in families.values()])
-    several = st.lists(any_kind, min_size=1, max_size=len(COLUMN_NAMES))
+    several = st.lists(
+        any_kind,
+        min_size=1,
+        max_size=len(COLUMN_NAMES),
+        unique_by=lambda kind: "CONSTRAINT" in kind.declaration or object(),
+    )
     return several.map(lambda kinds: Columns(dict(zip(COLUMN_NAMES, kinds, strict=False))))
 
 
