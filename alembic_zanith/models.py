@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from sqlalchemy import BigInteger, DateTime, Float, ForeignKey, Identity, Integer, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
@@ -38,14 +38,19 @@ class ArtifactStatus(StrEnum):
     PURGED = "purged"
 
 
+# As names: SQLAlchemy 2.0.0 does not find a type for an annotation with brackets inside brackets.
+JsonObject: TypeAlias = dict[str, Any]
+JsonArray: TypeAlias = list[Any]
+
+
 class Base(DeclarativeBase):
     """Registry of its own, so that no project's metadata ever sees these tables."""
 
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         str: Text(),
         dt.datetime: DateTime(timezone=True),
-        dict[str, Any]: JSONB(),
-        list[Any]: JSONB(),
+        JsonObject: JSONB(),
+        JsonArray: JSONB(),
     }
 
 
@@ -62,8 +67,8 @@ class Migration(Base):
     run_by: Mapped[str | None]
     host: Mapped[str | None]
     application_version: Mapped[str | None]
-    flags: Mapped[dict[str, Any] | None]
-    overrides: Mapped[dict[str, Any] | None]
+    flags: Mapped[JsonObject | None]
+    overrides: Mapped[JsonObject | None]
     error: Mapped[str | None]
     started_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     elapsed_seconds: Mapped[float | None] = mapped_column(Float)
@@ -82,7 +87,7 @@ class MigrationStep(Base):
     sql: Mapped[str | None]
     level: Mapped[str | None]
     score: Mapped[int | None] = mapped_column(Integer)
-    reasons: Mapped[list[Any] | None]
+    reasons: Mapped[JsonArray | None]
     status: Mapped[str]
     row_count: Mapped[int | None] = mapped_column(BigInteger)
     elapsed_seconds: Mapped[float | None] = mapped_column(Float)
@@ -95,7 +100,7 @@ class SchemaSnapshot(Base):
     __tablename__ = "_zanith_schema_snapshots"
 
     digest: Mapped[str] = mapped_column(primary_key=True)
-    snapshot: Mapped[dict[str, Any]]
+    snapshot: Mapped[JsonObject]
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
 
@@ -117,13 +122,13 @@ class MigrationArtifact(Base):
     row_count: Mapped[int | None] = mapped_column(BigInteger)
     checksum: Mapped[str]
     checksum_algorithm: Mapped[str]
-    definition: Mapped[dict[str, Any]]
+    definition: Mapped[JsonObject]
     recovery_sql: Mapped[str]
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[dt.datetime | None]
     restored_at: Mapped[dt.datetime | None]
     restored_as: Mapped[str | None]
-    restore_report: Mapped[dict[str, Any] | None]
+    restore_report: Mapped[JsonObject | None]
 
 
 class MigrationCheckpoint(Base):
@@ -134,7 +139,7 @@ class MigrationCheckpoint(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     revision: Mapped[str | None]
     operation: Mapped[str]
-    cursor: Mapped[dict[str, Any] | None]
+    cursor: Mapped[JsonObject | None]
     rows_done: Mapped[int] = mapped_column(BigInteger, server_default="0")
     status: Mapped[str]
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())

@@ -183,7 +183,8 @@ def test_a_connection_that_is_lost(project: Project) -> None:
     )
     message = list_fails(project)
     assert "the connection to the database was lost" in message
-    assert "Run it again when the server is up" in message
+    # psycopg2 does not pass the server's code on, so that less is known of why.
+    assert re.search("Run it again when the server is up|is up .* then run it again", message)
 
 
 def test_autocommit_is_refused_for_what_writes(project: Project) -> None:

@@ -141,7 +141,7 @@ def test_alembic_command_is_as_it_was(project: Project, installed_wheel: dict[st
 
 # ----------------------------------------------------- installed as users install it
 
-OLDEST = ["alembic==1.18.0", "sqlalchemy<2.1", "click==8.1.7", "rich==13.7.0", "psycopg[binary]"]
+OLDEST = ["alembic==1.18.0", "sqlalchemy==2.0.0", "click==8.1.7", "rich==13.7.0", "psycopg[binary]"]
 NEWEST = ["alembic==1.20.1", "sqlalchemy", "click", "rich", "psycopg[binary]"]
 
 
