@@ -112,6 +112,39 @@ def test_a_soft_drop_rewrites_no_row(database: Database, target: str) -> None:
     assert database.scalar(f"SELECT pg_relation_filenode({oid})") == before
 
 
+@pytest.mark.parametrize("target", ["t.gone", "t"])
+@pytest.mark.parametrize("constraint", ["", " NOT NULL"])
+@pytest.mark.parametrize(
+    ("base", "value"),
+    [
+        ("varchar(40)", "v"),
+        ("varchar(5)[]", "{a,b}"),
+        ("char(10)", "padded"),
+        ("numeric(10,2)", "1.20"),
+        ("bit(3)", "101"),
+        ("interval day to second(3)", "1 day"),
+        ("timestamp(3)", "2026-01-02 03:04:05.678"),
+    ],
+)
+def test_nor_does_one_of_a_domain_with_a_length(
+    database: Database, base: str, value: str, constraint: str, target: str
+) -> None:
+    """A rewrite would also forget the options of a TOAST table that the base type does not need."""
+    database.execute(
+        f"CREATE DOMAIN short AS {base}{constraint}; CREATE TABLE t (id int, gone short);"
+        f"INSERT INTO t VALUES (1, '{value}'); ALTER TABLE t SET (toast.autovacuum_enabled = off)"
+    )
+    oid = database.scalar("SELECT 't'::regclass::oid")
+    dump = database.dump()
+    before = database.scalar(f"SELECT pg_relation_filenode({oid})")
+    with database.begin() as connection:
+        Dropped.parse(target).park(connection, "soft_drop")
+    assert database.scalar(f"SELECT pg_relation_filenode({oid})") == before
+    with database.begin() as connection:
+        Dropped.parse(target).restore(connection)
+    assert database.dump() == dump
+
+
 @pytest.mark.parametrize("target", ["t.gone", "t.s", "t.i", "t.c"])
 def test_neither_does_its_restore_unless_a_domain_has_to_be_checked(
     database: Database, target: str

@@ -169,9 +169,10 @@ class StandInType(Part):
     """A column whose domain could refuse rows, or whose domain, type of an extension or collation
     could be dropped or changed by a later migration.
 
-    Going to the type that it stands on, and to the collation of that, costs no rewrite; coming
-    back re-checks every row if a domain has constraints. Storage and compression are set again
-    because a change of type resets them.
+    Going to the type that it stands on, and to the collation of that, costs no rewrite, as long as
+    that has no modifier: PostgreSQL would cut each value to the length. Coming back re-checks every
+    row if a domain has constraints or a length. Storage and compression are set again because a
+    change of type resets them.
     """
 
     kind = "stand_in_type"
@@ -182,6 +183,7 @@ class StandInType(Part):
     collation: str | None
     base_collation: str | None
     attributes: tuple[str, ...] = ()
+    bare_type: str | None = None
 
     @classmethod
     def of(cls, column: Column, attributes: Iterable[str] = ()) -> Self:
@@ -193,6 +195,7 @@ class StandInType(Part):
             collation=column.collation,
             base_collation=None if column.has_own_collation else column.collation,
             attributes=tuple(attributes),
+            bare_type=column.bare_type,
         )
 
     @property
@@ -202,7 +205,7 @@ class StandInType(Part):
         return f"type {self.type} of {self.column}"
 
     def park(self, relation: QualifiedName) -> list[str]:
-        return [self._alter(relation, self.base_type, self.base_collation)]
+        return [self._alter(relation, self.bare_type or self.base_type, self.base_collation)]
 
     def restore(self, relation: QualifiedName) -> list[str]:
         column = quote(self.column)

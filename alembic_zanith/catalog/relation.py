@@ -44,7 +44,8 @@ class Column:
 
     `type` is the full type as SQL, with its modifier; `base_type` what a domain stands on, at the
     end of the chain, or the built-in type that an extension's type is binary-coercible with both
-    ways, as citext is with text; `is_builtin` tells whether that, or the type, is PostgreSQL's.
+    ways, as citext is with text; `bare_type` is the same without a modifier, and `is_builtin` tells
+    whether that, or the type, is PostgreSQL's.
     """
 
     number: int
@@ -66,6 +67,7 @@ class Column:
     inheritance_count: int
     is_collatable: bool = False
     type_oid: int | None = None
+    bare_type: str | None = None
 
     @property
     def has_own_collation(self) -> bool:
@@ -197,7 +199,7 @@ def _no_table(connection: Connection, table: str, schema: str | None) -> str:
 _COLUMNS = """
 SELECT a.attnum::int AS number, a.attname::text AS name,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
-       base.type AS base_type, base.is_builtin AS is_builtin,
+       base.type AS base_type, base.bare_type AS bare_type, base.is_builtin AS is_builtin,
        CASE WHEN a.attcollation <> t.typcollation
             THEN pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(co.collname)
        END AS collation,
@@ -221,6 +223,8 @@ SELECT a.attnum::int AS number, a.attname::text AS name,
               FROM chain JOIN pg_catalog.pg_type d ON d.oid = chain.oid WHERE d.typtype = 'd')
        SELECT CASE WHEN depth > 0 OR twin.oid IS NOT NULL
                    THEN pg_catalog.format_type(coalesce(twin.oid, chain.oid), typmod) END AS type,
+              CASE WHEN depth > 0 OR twin.oid IS NOT NULL
+                   THEN pg_catalog.format_type(coalesce(twin.oid, chain.oid), -1) END AS bare_type,
               (chain.oid < 16384 OR twin.oid IS NOT NULL)
                 AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e
                                  WHERE e.oid = chain.oid AND e.typname ~ '^_?reg[a-z]+$')
