@@ -28,12 +28,15 @@ _PINNED = {
     "lc_monetary": "C",
     "quote_all_identifiers": "off",
     "check_function_bodies": "on",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
     "default_tablespace": "",
     "default_table_access_method": "heap",
     "jit": "off",
     "client_min_messages": "warning",
 }
-"""Settings that change how values or definitions print, or which rows are seen.
+"""Settings that change how values or definitions print or are read, or which rows are seen.
 
 `row_security = off` makes PostgreSQL raise an error where a policy would hide rows, so that an
 archive can never silently lack them:

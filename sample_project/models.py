@@ -48,7 +48,6 @@ class Base(DeclarativeBase):
         int: BigInteger,
         dt.datetime: DateTime(timezone=True),
         Decimal: Numeric(10, 2),
-        dict[str, Any]: JSONB,
     }
 
 
@@ -128,5 +127,5 @@ class AuditEntry(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     action: Mapped[str] = mapped_column(index=True)
-    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    details: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     at: Mapped[dt.datetime] = mapped_column(server_default=func.now())

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from alembic_zanith.artifacts import Artifact
 from alembic_zanith.identifiers import QualifiedName
 from alembic_zanith.integrity import Content, content, pinned_settings
 from alembic_zanith.recovery import (
@@ -16,6 +17,7 @@ from alembic_zanith.recovery import (
     inspect_artifact,
     restore_column,
     restore_table,
+    soft_drop_column,
 )
 from tests.support.database import Database
 
@@ -56,7 +58,9 @@ ODD_SETTINGS = {
     "search_path": "public, pg_catalog",
     "xmlbinary": "'hex'",
     "quote_all_identifiers": "on",
-    "standard_conforming_strings": "on",
+    "standard_conforming_strings": "off",
+    "array_nulls": "off",
+    "transform_null_equals": "on",
     "statement_timeout": "'1min'",
     "row_security": "on",
     "max_parallel_workers_per_gather": "0",
@@ -115,6 +119,45 @@ def test_what_was_archived_under_some_settings_is_restored_under_others(
             archive_column(connection, "everything", name)
     for name in columns:
         database.do(restore_column, f"everything.{name}")
+    assert database.dump() == before
+
+
+READ_OTHERWISE = r"""
+    CREATE EXTENSION citext;
+    CREATE TABLE t (id int PRIMARY KEY, v text DEFAULT E'C:\\new' CHECK (v <> E'\\x'),
+        c citext[], n int CHECK (n IS NULL OR n = 1), CHECK ((n = NULL) IS NULL));
+    COMMENT ON COLUMN t.v IS E'a\\b';
+    INSERT INTO t VALUES (1, E'C:\\tmp', '{x,NULL,"NULL"}', NULL)
+"""
+READ_SETTINGS = {
+    "standard_conforming_strings": ("on", "off"),
+    "array_nulls": ("on", "off"),
+    "transform_null_equals": ("off", "on"),
+    "escape_string_warning": ("off", "off"),
+}
+
+
+@pytest.mark.parametrize("way", ["command", "psql"])
+@pytest.mark.parametrize("parked_under", [0, 1])
+@pytest.mark.parametrize("park", [archive_column, soft_drop_column])
+def test_what_is_read_otherwise_under_other_settings_comes_back(
+    database: Database, park: Callable[..., Artifact], parked_under: int, way: str
+) -> None:
+    def use(which: int) -> None:
+        for name, values in READ_SETTINGS.items():
+            database.execute(f"ALTER DATABASE {database.name} SET {name} = {values[which]}")
+
+    database.execute(READ_OTHERWISE)
+    before = database.dump()
+    use(parked_under)
+    parked = [database.do(park, "t", name) for name in ("v", "c", "n")]
+    use(1 - parked_under)
+    for artifact in parked:
+        if way == "command":
+            database.do(restore_column, artifact.id)
+        else:
+            database.psql(artifact.recovery_sql)
+    use(0)
     assert database.dump() == before
 
 

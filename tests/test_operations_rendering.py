@@ -91,11 +91,11 @@ def test_constraints_and_indexes_of_a_column_are_rendered_one_a_line() -> None:
         sa.ForeignKeyConstraint(["c"], ["s.o.id"], name="fk", ondelete="CASCADE"),
         sa.CheckConstraint("c <> ''", name="ck"),
     ]
-    column = sa.Column("c", postgresql.CITEXT, nullable=False, server_default=sa.text("'x'"))
+    column = sa.Column("c", postgresql.INET, nullable=False, server_default=sa.text("'x'"))
     sa.Table("t", sa.MetaData(), column, *elements, schema="s")
     assert rendered(RestoreColumnOp("t", column, *elements, schema="s")) == code("""
         op.restore_column('t',
-        sa.Column('c', postgresql.CITEXT(), server_default=sa.text("'x'"), nullable=False),
+        sa.Column('c', postgresql.INET(), server_default=sa.text("'x'"), nullable=False),
         sa.CheckConstraint("c <> ''", name='ck'),
         sa.ForeignKeyConstraint(['c'], ['s.o.id'], name='fk', ondelete='CASCADE'),
         sa.UniqueConstraint('c', deferrable=True, initially='DEFERRED', name='uq'),
