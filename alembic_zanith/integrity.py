@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from .errors import ConfigurationError
 from .identifiers import QualifiedName, literal, quote
-from .sql import CALLERS_PATH, one, run
+from .sql import CALLERS_PATH, one, run, scalar
 
 _PINNED = {
     "search_path": "pg_catalog, pg_temp",
@@ -50,6 +51,8 @@ def pinned_settings(connection: Connection) -> Iterator[None]:
 
     The settings are local to the transaction; if that fails, PostgreSQL itself restores them.
 
+    Raises `ConfigurationError` where the driver does not notice that they change.
+
     >>> with pinned_settings(connection):                        # doctest: +SKIP
     ...     checksum(connection, rows)
     """
@@ -60,6 +63,8 @@ def pinned_settings(connection: Connection) -> Iterator[None]:
     remembered = before[CALLERS_PATH] or f"={before['search_path']}"
     _apply(connection, {**_PINNED, CALLERS_PATH: remembered})
     try:
+        if before["standard_conforming_strings"] == "off":
+            _require_backslashes(connection)
         yield
     except DBAPIError:
         raise  # the transaction takes no further statement
@@ -68,6 +73,22 @@ def pinned_settings(connection: Connection) -> Iterator[None]:
             _apply(connection, before)
         raise
     _apply(connection, before)
+
+
+def _require_backslashes(connection: Connection) -> None:
+    """Make sure that parameters arrive as they are.
+
+    psycopg2 looks at the setting only when it connects, and escapes backslashes by that.
+    """
+    sent = r"\\"
+    if scalar(connection, "SELECT CAST(:sent AS text)", sent=sent) != sent:
+        raise ConfigurationError(
+            "The setting standard_conforming_strings is off where the connection begins, and the "
+            f"driver {connection.dialect.driver} does not notice that it changes, so that text "
+            "with backslashes would not be kept as it is. Nothing has changed. Set it on for the "
+            "database or the role, or for the connections of env.py with "
+            "?options=-c%20standard_conforming_strings%3Don in the URL."
+        )
 
 
 @contextmanager

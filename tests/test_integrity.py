@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from alembic_zanith.artifacts import Artifact
+from alembic_zanith.errors import ConfigurationError
 from alembic_zanith.identifiers import QualifiedName
 from alembic_zanith.integrity import Content, content, pinned_settings
 from alembic_zanith.recovery import (
@@ -58,7 +59,7 @@ ODD_SETTINGS = {
     "search_path": "public, pg_catalog",
     "xmlbinary": "'hex'",
     "quote_all_identifiers": "on",
-    "standard_conforming_strings": "off",
+    "standard_conforming_strings": "on",  # as psycopg2 wants it; see READ_OTHERWISE for off
     "array_nulls": "off",
     "transform_null_equals": "on",
     "statement_timeout": "'1min'",
@@ -141,8 +142,14 @@ READ_SETTINGS = {
 @pytest.mark.parametrize("parked_under", [0, 1])
 @pytest.mark.parametrize("park", [archive_column, soft_drop_column])
 def test_what_is_read_otherwise_under_other_settings_comes_back(
-    database: Database, park: Callable[..., Artifact], parked_under: int, way: str
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    park: Callable[..., Artifact],
+    parked_under: int,
+    way: str,
 ) -> None:
+    monkeypatch.setattr(Database, "default_driver", "psycopg")
+
     def use(which: int) -> None:
         for name, values in READ_SETTINGS.items():
             database.execute(f"ALTER DATABASE {database.name} SET {name} = {values[which]}")
@@ -159,6 +166,22 @@ def test_what_is_read_otherwise_under_other_settings_comes_back(
             database.psql(artifact.recovery_sql)
     use(0)
     assert database.dump() == before
+
+
+def test_a_driver_that_would_change_backslashes_is_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Database, "default_driver", "psycopg2")
+    database.execute(READ_OTHERWISE)
+    database.execute(f"ALTER DATABASE {database.name} SET standard_conforming_strings = off")
+    before = database.dump_of_all()
+    with pytest.raises(ConfigurationError, match="psycopg2 does not notice"):
+        database.do(archive_column, "t", "v")
+    assert database.dump_of_all() == before
+    url = database.url().update_query_dict({"options": "-c standard_conforming_strings=on"})
+    with sa.create_engine(url).begin() as connection:
+        artifact = archive_column(connection, "t", "v")
+        assert restore_column(connection, artifact.id).restored_as == "t.v"
 
 
 def test_the_settings_of_the_session_are_put_back(database: Database) -> None:
