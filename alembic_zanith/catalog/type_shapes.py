@@ -80,6 +80,15 @@ SELECT n.nspname::text AS schema, e.typname::text AS name, e.oid::bigint AS oid,
  ORDER BY e.oid, l.enumsortorder
 """
 
+_LABELS = """
+SELECT e.oid::bigint AS type, l.oid::bigint AS oid, l.enumlabel::text AS label
+  FROM pg_catalog.pg_type e
+  JOIN pg_catalog.pg_namespace n ON n.oid = e.typnamespace
+  JOIN pg_catalog.pg_enum l ON l.enumtypid = e.oid
+ WHERE n.nspname = :schema AND e.typname = :name
+ ORDER BY l.enumsortorder
+"""
+
 _WORDS = {
     "c": ("type", "has other fields", "AS ({})"),
     "d": ("domain", "stands on another type", "AS {}"),
@@ -169,6 +178,13 @@ def enum_labels(
         found.setdefault((row.schema, row.name, row.oid), []).append((row.label_oid, row.label))
     for (schema, name, oid), labels in found.items():
         yield EnumLabels(schema, name, oid, is_key, tuple(labels))
+
+
+def labels_of(connection: Connection, name: QualifiedName) -> EnumLabels:
+    """Return the labels of one enum type, as those of values."""
+    found = rows(connection, _LABELS, schema=name.schema, name=name.name)
+    labels = tuple((row.oid, row.label) for row in found)
+    return EnumLabels(name.schema, name.name, found[0].type, is_key=False, labels=labels)
 
 
 def _reached(

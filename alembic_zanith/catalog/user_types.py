@@ -18,15 +18,16 @@ from alembic_zanith.sql import rows, run_all
 
 from .parts import Part, comment_on
 from .relation import Relation
-from .type_shapes import FIELDS
+from .type_shapes import FIELDS, EnumLabels, labels_of
 
 
 @dataclass(frozen=True)
 class HeldType(Part):
     """The enum, composite or range type of a parked column, under the name that it had.
 
-    On restore the type takes its name back from an unchanged and unused clone. Where the name is
-    in use, the values go over to the type that has it now, by way of their text.
+    On restore a parked type takes its name back from an unchanged and unused clone. Where the name
+    is in use, the values go over to the type that has it now, by way of their text. A type that was
+    in use all the time is left as it is by then, whatever it is called.
     """
 
     kind = "held_type"
@@ -59,6 +60,7 @@ class HeldType(Part):
             drop=literal(f"DROP TYPE {wanted} RESTRICT"),
             convert=literal(convert),
             message=literal(_other_fields(wanted)),
+            fields=FIELDS,
         )
         return [f"DO {literal(body)}"]
 
@@ -71,46 +73,36 @@ def _other_fields(name: QualifiedName) -> str:
 
 
 _RESTORE = """
-DECLARE held oid; live oid; has_same_fields boolean;
+DECLARE held oid; live oid; has_same_fields boolean; is_clone boolean;
 BEGIN
-  SELECT CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE t.oid END INTO held
+  SELECT e.oid INTO held
     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-   WHERE a.attrelid = to_regclass({relation}) AND a.attname = {column};
+    JOIN pg_type e ON e.oid = CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE t.oid END
+   WHERE a.attrelid = to_regclass({relation}) AND a.attname = {column}
+     AND e.typname ~ '^_zanith_dropped_';
+  IF held IS NULL THEN RETURN; END IF;
   SELECT t.oid INTO live FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
    WHERE n.nspname = {schema} AND t.typname = {name};
-  IF held = live THEN RETURN; END IF;
-  has_same_fields :=
-       (SELECT array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
-                         ORDER BY a.attnum)
-          FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
-         WHERE t.oid = held AND a.attnum > 0 AND NOT a.attisdropped)
-       IS NOT DISTINCT FROM
-       (SELECT array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
-                         ORDER BY a.attnum)
-          FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
-         WHERE t.oid = live AND a.attnum > 0 AND NOT a.attisdropped);
-  IF live IS NOT NULL
-     AND (SELECT array_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e
-           WHERE e.enumtypid = held)
-         IS NOT DISTINCT FROM
-         (SELECT array_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e
-           WHERE e.enumtypid = live)
-     AND has_same_fields
-  THEN
+  SELECT count(DISTINCT CAST({fields} AS text)) = 1,
+         count(DISTINCT (e.typowner, obj_description(e.oid, 'pg_type'), CAST({fields} AS text),
+               ARRAY(SELECT CAST(l.enumlabel AS text) FROM pg_enum l
+                      WHERE l.enumtypid = e.oid ORDER BY l.enumsortorder),
+               ARRAY(SELECT concat_ws(' ', x.grantee, x.privilege_type, x.is_grantable)
+                       FROM aclexplode(coalesce(e.typacl, acldefault('T', e.typowner))) AS x
+                      ORDER BY 1))) = 1
+    INTO has_same_fields, is_clone FROM pg_type e WHERE e.oid IN (held, live);
+  IF live IS NOT NULL AND is_clone THEN
     BEGIN
       EXECUTE {drop};
       live := NULL;
     EXCEPTION WHEN dependent_objects_still_exist THEN NULL;
     END;
   END IF;
-  IF live IS NOT NULL AND (SELECT t.typtype FROM pg_type t WHERE t.oid = held) = 'c'
-     AND NOT has_same_fields
-  THEN
-    RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch', MESSAGE = {message},
-      HINT = format('The values are of %s.', held::regtype);
-  END IF;
   IF live IS NULL THEN
     EXECUTE format('ALTER TYPE %s RENAME TO %I', held::regtype, {name});
+  ELSIF NOT has_same_fields THEN
+    RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch', MESSAGE = {message},
+      HINT = format('The values are of %s.', held::regtype);
   ELSE
     EXECUTE {convert};
     BEGIN
@@ -181,12 +173,13 @@ def _held(connection: Connection, relation: Relation, column: str | None) -> lis
 
 def free_type_names(
     connection: Connection, relation: Relation, column: str | None, artifact_id: str
-) -> None:
+) -> tuple[EnumLabels, ...]:
     """Give each type that only parked columns still use a parked name, and its name to a clone.
 
-    Types of other owners stay: only their owner could drop them.
+    Types of other owners stay: only their owner could drop them. Returns the labels of the clones.
     """
     seen: set[int] = set()
+    clones = []
     for row in _held(connection, relation, column):
         if row.oid in seen or not row.is_ours or is_zanith_name(row.name):
             continue
@@ -196,6 +189,9 @@ def free_type_names(
         name = QualifiedName(row.schema, row.name)
         parked = parked_name(row.name, artifact_id, 2000 + len(seen))
         run_all(connection, [f"ALTER TYPE {name} RENAME TO {quote(parked)}", *_create(row)])
+        if row.labels:
+            clones.append(labels_of(connection, name))
+    return tuple(clones)
 
 
 def _create(row: Any) -> Iterator[str]:

@@ -92,7 +92,8 @@ class Definition:
 
     `working_name` is the unique name a column has until the last step of its restore,
     `database_id` the database that `relation_oid` and the OIDs of the holdings are of, `enums` the
-    labels that archived values and keys consist of.
+    labels that archived values and keys consist of, or of the types that took the names of parked
+    ones.
     """
 
     relation_oid: int

@@ -1,4 +1,4 @@
-"""Enum labels: archived values and keys are told by them, and they can be renamed."""
+"""Enum labels: what is parked apart from the live type is told by them, and they can be renamed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .definition import Definition
 
 
 def require_labels(connection: Connection, artifact: Artifact, definition: Definition) -> None:
-    """Make sure that labels of archived values and keys still mean what they meant.
+    """Make sure that labels of parked values and archived keys still mean what they meant.
 
     In another database their OIDs mean nothing, so that labels are taken as they are there.
 
@@ -35,8 +35,8 @@ def require_labels(connection: Connection, artifact: Artifact, definition: Defin
     what = "rows are found" if found.is_key else "values are kept"
     raise LabelChangedError(
         f"{artifact.source} cannot come back by itself: its {what} by the labels of the type "
-        f"{found.type} as they were, and {found.was!r} {changed}. Nothing has changed, and the "
-        f"archive is intact. {mend} for the restore, or take the labels as they are with --force "
+        f"{found.type} as they were, and {found.was!r} {changed}. Nothing has changed, and what is "
+        f"parked is intact. {mend} for the restore, or take the labels as they are with --force "
         "(in a revision: force=True); `alembic zanith-recover export "
         f"{artifact.id} --format csv` shows the values."
     )
@@ -47,9 +47,10 @@ def labels_guard(artifact: Artifact, definition: Definition, here: str | None) -
     query = changed_label(definition.enums)
     if query is None or here is None:
         return []
+    noun = "column" if artifact.is_column else "table"
     message = literal(
         "the label %L of the type %s is called %L by now: rename it back, or run alembic "
-        f"zanith-recover restore-column {artifact.id} --force"
+        f"zanith-recover restore-{noun} {artifact.id} --force"
     )
     body = (
         f"DECLARE changed record; BEGIN IF NOT {here} THEN RETURN; END IF; {query} INTO changed;"

@@ -73,7 +73,7 @@ def soft_drop_column(
     rename(connection, relation, column, working_name)
     with pinned_settings(connection):
         holdings = _take_force(connection, relation, working_name, ticket.id)
-        free_type_names(connection, relation, working_name, ticket.id)
+        clones = free_type_names(connection, relation, working_name, ticket.id)
         structure = column_structure(get_column(connection, relation, working_name))
     definition = Definition(
         relation_oid=relation.oid,
@@ -82,6 +82,7 @@ def soft_drop_column(
         column=original,
         working_name=working_name,
         structure=structure,
+        enums=clones,
     )
     return record(
         store,

@@ -122,6 +122,7 @@ def _park(
         holdings = _move_away(connection, relation, ticket.id, archive)
         parked = relation_by_oid(connection, relation.oid)
         assert parked is not None
+        clones = free_type_names(connection, parked, None, ticket.id)
         structure = table_structure(connection, parked)
         names = tuple(
             column.name
@@ -139,6 +140,7 @@ def _park(
         holdings=holdings,
         structure=structure,
         column_names=names,
+        enums=clones,
     )
     return record(
         store,
@@ -208,7 +210,6 @@ def _move_away(
         detached.append(Shelter(shelter.name.schema, shelter.name.name))
     for holding, part in park_order(tuple(holdings)):
         run_all(connection, part.park(holding.parked))
-    free_type_names(connection, scopes[0].relation, None, artifact_id)
     holdings = [
         replace(holding, parts=(*holding.parts, *of_sequences, *granted))
         for holding, of_sequences, granted in zip(holdings, sequences, grants, strict=True)

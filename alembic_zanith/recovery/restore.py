@@ -150,6 +150,9 @@ def restore_table(
         return found
     relation = require_parked(connection, found)
     require_in_place(found, relation)
+    definition = Definition.from_json(found.definition)
+    if not force:
+        require_labels(connection, found, definition)
     if not dry_run:
         lock_table(connection, relation)
     place = Place(found.source_name.renamed(as_name or found.source_table), as_name or "")
@@ -160,7 +163,6 @@ def restore_table(
         dry_run=dry_run,
         row_count=found.row_count,
     )
-    definition = Definition.from_json(found.definition)
     return _restore(store, report, definition, place, None, relax=relax, force=force)
 
 
