@@ -173,3 +173,31 @@ def test_on_sqlite_a_soft_drop_names_what_to_write_instead(on_sqlite: Project) -
     refused = on_sqlite.alembic("upgrade", "head").failed()
     assert "soft_drop_column('users', 'legacy_code') works on PostgreSQL only" in refused.output
     assert "op.drop_column" in refused.output
+
+
+def test_what_is_there_again_is_left_as_it_is_although_its_record_is_gone(
+    journey: Journey,
+) -> None:
+    database = journey.project.database
+    before = database.dump()
+    journey.drops()
+    journey.alembic("upgrade", "head")
+    journey.alembic("zanith-recover", "restore-column", "users.legacy_code")
+    journey.alembic("zanith-recover", "restore-table", "audit")
+    journey.alembic("zanith-recover", "cleanup", "--older-than", "0d")
+    assert database.scalar("SELECT count(*) FROM _zanith_migration_artifacts") == 0
+    output = journey.project.downgrade().output
+    for name in ("users.legacy_code", "audit"):
+        assert f"{name} is there already, as the definition in the script has it" in output
+    assert database.dump() == before
+
+
+def test_but_not_where_it_is_of_another_type(journey: Journey) -> None:
+    journey.drops()
+    journey.alembic("upgrade", "head")
+    journey.alembic("zanith-recover", "purge", "users.legacy_code", "--yes")
+    journey.project.database.execute("ALTER TABLE users ADD legacy_code bytea")
+    before = journey.project.database.dump_of_all()
+    failed = journey.project.alembic("downgrade", "-1").failed()
+    assert "users.legacy_code exists, and nothing is parked that could come back" in failed.output
+    assert journey.project.database.dump_of_all() == before

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.errors import NameTakenError, UnknownObjectError
 from alembic_zanith.failures import server_message
+from alembic_zanith.hooks import is_downgrade
 from alembic_zanith.identifiers import display_name, quote
 from alembic_zanith.sql import run, scalar
 
@@ -39,6 +40,8 @@ def add_empty_column(
     column = sqla_compat._copy(operation.definition)
     column.name = column.key = operation.as_name or operation.column_name
     label = _label(schema, table, column.name)
+    if _is_there(operations, connection, table, schema, [column]):
+        return _was_there(label)
     _refuse_existing_column(connection, table, schema, column.name, label)
 
     qualified = _qualified(schema, table)
@@ -76,6 +79,9 @@ def create_empty_table(
     """Create the table with its constraints and indexes; return the warning to give."""
     name, schema = operation.as_name or str(operation.table_name), operation.schema
     label = _label(schema, name)
+    columns = [item for item in operation.create_op().columns if isinstance(item, sa.Column)]
+    if _is_there(operations, connection, name, schema, columns):
+        return _was_there(label)
     if sa.inspect(connection).has_table(name, schema):
         raise NameTakenError(
             f"{operation} changed nothing: {label} exists, and nothing is parked that could come "
@@ -176,6 +182,36 @@ def _create_types(connection: Connection, columns: Iterable[sa.Column[Any]]) -> 
         type_ = getattr(column.type, "item_type", column.type)
         if isinstance(type_, sa.types.SchemaType):
             type_.create(connection, checkfirst=True)
+
+
+def _is_there(
+    operations: AbstractOperations,
+    connection: Connection,
+    table: str,
+    schema: str | None,
+    columns: Iterable[sa.Column[Any]],
+) -> bool:
+    """Whether a downgrade finds columns of these names and types already.
+
+    As after a restore by hand whose record has been cleaned up since.
+    """
+    context = operations.migration_context
+    inspector = sa.inspect(connection)
+    if not (is_downgrade(context) and inspector.has_table(table, schema)):
+        return False
+    found = inspector.get_columns(table, schema)
+    present = {each["name"]: sa.Column(each["name"], each["type"]) for each in found}
+    return all(
+        column.name in present and not context.impl.compare_type(present[column.name], column)
+        for column in columns
+    )
+
+
+def _was_there(label: str) -> str:
+    return (
+        f"{label} is there already, as the definition in the script has it, and nothing of it is "
+        "parked: it was left as it is, with its data."
+    )
 
 
 def _refuse_existing_column(
