@@ -148,8 +148,7 @@ def content(connection: Connection, relation: QualifiedName, columns: Sequence[s
     Call it under `pinned_settings`; the text of every value is then the same on every server
     version from 14 on.
     """
-    row = f"CAST(ROW({', '.join(f't.{quote(name)}' for name in columns)}) AS text)"
-    return _hashed(connection, f"SELECT {row} AS r FROM {relation} AS t")
+    return _hashed(connection, _row_texts(relation, columns))
 
 
 def archive_content(
@@ -167,12 +166,26 @@ def archive_differs_sql(
     archive: QualifiedName, keys: Sequence[str], value: str, checksum: str
 ) -> str:
     """Return the SQL of whether an archive's checksum is another, for a script of its own."""
+    return _differs(_archive_texts(archive, keys, value), checksum)
+
+
+def content_differs_sql(relation: QualifiedName, columns: Sequence[str], checksum: str) -> str:
+    """Return the SQL of whether the checksum of a table's rows is another, for a script."""
+    return _differs(_row_texts(relation, columns), checksum)
+
+
+def _differs(query: str, checksum: str) -> str:
     modulus = 1 << 128
     total = f"coalesce(high, 0) * {1 << 64} + coalesce(low, 0)"
     return (
         f"(SELECT mod(mod({total}, {modulus}) + {modulus}, {modulus}) <> {int(checksum, 16)}"
-        f" FROM ({_sums(_archive_texts(archive, keys, value))}) AS sums)"
+        f" FROM ({_sums(query)}) AS sums)"
     )
+
+
+def _row_texts(relation: QualifiedName, columns: Sequence[str]) -> str:
+    row = f"CAST(ROW({', '.join(f't.{quote(name)}' for name in columns)}) AS text)"
+    return f"SELECT {row} AS r FROM {relation} AS t"
 
 
 def _archive_texts(archive: QualifiedName, keys: Sequence[str], value: str) -> str:

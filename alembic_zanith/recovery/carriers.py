@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.errors import AmbiguousTargetError
 from alembic_zanith.identifiers import QualifiedName, quote
+from alembic_zanith.models import MigrationArtifact
 from alembic_zanith.sql import rows, scalar
 
 
@@ -121,28 +122,39 @@ def known_oid(connection: Connection, artifact: Artifact) -> int | None:
     In a restored dump the same number may be that of any other table.
     """
     database = artifact.definition.get("database_id")
-    if database is None or database != database_id(connection):
+    if database is None or database not in _databases(connection):
         return None
     return int(artifact.definition["relation_oid"])
 
 
-def database_id(connection: Connection) -> str | None:
+DATABASES = (
+    "SELECT s.system_identifier::text || '/' || d.oid::text || '/' || c.oid::text AS id"
+    " FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d, pg_catalog.pg_class c"
+    " WHERE d.datname = pg_catalog.current_database()"
+    f" AND c.relname = '{MigrationArtifact.__tablename__}'"
+)
+"""What tells this database from every other, for each bookkeeping table in it.
+
+The OID of that is part of it, for a dump that is restored into the database that it comes from.
+"""
+
+
+def database_id(connection: Connection, bookkeeping: QualifiedName) -> str | None:
     """Return what tells this database from every other, restored dumps and clones included.
 
-    None where the server does not tell:
-    https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA
+    None where the server does not tell.
     """
-    may = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')"
-    if not scalar(connection, may):
-        return None
-    return str(
-        scalar(
-            connection,
-            "SELECT s.system_identifier::text || '/' || d.oid::text"
-            " FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d"
-            " WHERE d.datname = pg_catalog.current_database()",
-        )
+    oid = scalar(
+        connection, "SELECT pg_catalog.to_regclass(:name)::oid::text", name=str(bookkeeping)
     )
+    found = (each for each in _databases(connection) if each.rpartition("/")[2] == oid)
+    return next(found, None)
+
+
+def _databases(connection: Connection) -> list[str]:
+    # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA
+    may = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')"
+    return [row.id for row in rows(connection, DATABASES)] if scalar(connection, may) else []
 
 
 def _carrier(row: Any) -> Carrier:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.identifiers import QualifiedName, literal
-from alembic_zanith.integrity import archive_differs_sql
+from alembic_zanith.integrity import archive_differs_sql, content_differs_sql
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
 
+from .carriers import DATABASES
 from .definition import ArchiveKey, Definition
 from .keys import same_key_sql
 from .labels import labels_guard
@@ -39,51 +40,74 @@ def _checks(
     artifact: Artifact, definition: Definition, table: str, bookkeeping: QualifiedName
 ) -> Iterator[tuple[str, str]]:
     """Yield each condition under which to stop, and what to say then."""
-    name = artifact.source_name.display
-    here = _is_here(definition)
-    instead = f"run alembic zanith-recover restore-column {artifact.id}"
+    name, here, instead = _words(artifact, definition)
     if artifact.is_column:
         yield (f"{table} IS NULL", f"there is no table {name}: {instead}")
-    if artifact.kind is ArtifactKind.ARCHIVE_COLUMN:
-        if here is not None:
-            yield (
-                f"{here} AND {table}::oid <> {definition.relation_oid}",
-                f"{name} is another table than the one that was archived",
-            )
-        for key in definition.lookup_key:
-            if here is not None and key.number is not None:
-                yield (
-                    f"{here} AND NOT EXISTS ({_column(key, table)} AND (attnum = {key.number}"
-                    f" OR attnum IN ({_came_back(key.number, definition, bookkeeping)})))",
-                    f"{key.name} is another column than the one that the values are found by",
-                )
-            yield (
-                f"NOT EXISTS ({_column(key, table)}"
-                f" AND format_type(atttypid, atttypmod) = {literal(str(key.type))})",
-                f"{name}.{key.name} is not of type {key.type}, as it was: {instead}",
-            )
-        if definition.lookup_key:
-            twice = same_key_sql(definition, artifact.source_name)
-            names = ", ".join(key.name for key in definition.lookup_key)
-            yield (
-                f"NOT {_is_unique(definition.lookup_key, table)} AND EXISTS ({twice})",
-                f"several rows of {name} have the same {names} by now, which the values are found "
-                "by: make it unique again",
-            )
-        *keys, value = definition.column_names
+    if artifact.is_column and here is not None:
         yield (
-            archive_differs_sql(artifact.parked_name, keys, value, artifact.checksum),
-            f"the content of {artifact.parked} is not what was parked",
+            f"{here} AND {table}::oid <> {definition.relation_oid}",
+            f"{name} is another table than the one that {artifact.source} was dropped from: "
+            f"{instead}",
         )
-    if artifact.is_column and definition.root.is_partitioned:
+    if artifact.kind is ArtifactKind.ARCHIVE_TABLE:
+        yield (
+            content_differs_sql(artifact.parked_name, definition.column_names, artifact.checksum),
+            f"the content of {artifact.parked} is not what was parked: look at it, then {instead} "
+            "--force",
+        )
+    if artifact.kind is ArtifactKind.ARCHIVE_COLUMN:
+        yield from _archive_checks(artifact, definition, table, bookkeeping)
+    if artifact.is_column:
+        yield from _tree_checks(artifact, definition, table)
+
+
+def _archive_checks(
+    artifact: Artifact, definition: Definition, table: str, bookkeeping: QualifiedName
+) -> Iterator[tuple[str, str]]:
+    """Yield those of an archived column: its key, and the values."""
+    name, here, instead = _words(artifact, definition)
+    for key in definition.lookup_key:
+        if here is not None and key.number is not None:
+            yield (
+                f"{here} AND NOT EXISTS ({_column(key, table)} AND (attnum = {key.number}"
+                f" OR attnum IN ({_came_back(key.number, definition, bookkeeping)})))",
+                f"{key.name} is another column than the one that the values are found by",
+            )
+        yield (
+            f"NOT EXISTS ({_column(key, table)}"
+            f" AND format_type(atttypid, atttypmod) = {literal(str(key.type))})",
+            f"{name}.{key.name} is not of type {key.type}, as it was: {instead}",
+        )
+    if definition.lookup_key:
+        twice = same_key_sql(definition, artifact.source_name)
+        names = ", ".join(key.name for key in definition.lookup_key)
+        yield (
+            f"NOT {_is_unique(definition.lookup_key, table)} AND EXISTS ({twice})",
+            f"several rows of {name} have the same {names} by now, which the values are found "
+            "by: make it unique again",
+        )
+    *keys, value = definition.column_names
+    yield (
+        archive_differs_sql(artifact.parked_name, keys, value, artifact.checksum),
+        f"the content of {artifact.parked} is not what was parked",
+    )
+
+
+def _tree_checks(
+    artifact: Artifact, definition: Definition, table: str
+) -> Iterator[tuple[str, str]]:
+    """Yield those of the partitions and children of a column's table."""
+    name, here, instead = _words(artifact, definition)
+    if definition.root.is_partitioned:
         known = ", ".join(literal(str(holding.name)) for holding in definition.holdings)
         yield (
-            f"ARRAY(SELECT relid::oid FROM pg_partition_tree({table}) ORDER BY 1) IS DISTINCT"
+            f"ARRAY(SELECT c.oid FROM pg_partition_tree({table}) JOIN pg_class c ON c.oid = relid"
+            " WHERE c.relkind <> 'f' ORDER BY 1) IS DISTINCT"
             f" FROM ARRAY(SELECT to_regclass(name)::oid FROM unnest(ARRAY[{known}]) name"
             " ORDER BY 1)",
             f"{name} has other partitions than it had: {instead}",
         )
-    if artifact.is_column and here is not None and len(definition.holdings) > 1:
+    if here is not None and len(definition.holdings) > 1:
         below = ", ".join(
             f"({literal(str(holding.name))}, {holding.oid}::oid)"
             for holding in definition.holdings[1:]
@@ -95,15 +119,18 @@ def _checks(
         )
 
 
+def _words(artifact: Artifact, definition: Definition) -> tuple[str, str | None, str]:
+    """Return what the table is called, the condition of `_is_here`, and what to do instead."""
+    verb = "restore-column" if artifact.is_column else "restore-table"
+    instead = f"run alembic zanith-recover {verb} {artifact.id}"
+    return artifact.source_name.display, _is_here(definition), instead
+
+
 def _is_here(definition: Definition) -> str | None:
     """The condition that this is the database it was parked in: OIDs mean nothing elsewhere."""
     if definition.database_id is None:
         return None
-    return (
-        "(SELECT s.system_identifier::text || '/' || d.oid::text FROM pg_control_system() s,"
-        " pg_database d WHERE d.datname = current_database())"
-        f" = {literal(definition.database_id)}"
-    )
+    return f"{literal(definition.database_id)} IN ({DATABASES})"
 
 
 def _column(key: ArchiveKey, table: str) -> str:

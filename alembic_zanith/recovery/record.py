@@ -58,7 +58,7 @@ def record(
     parked_column: str | None = None,
 ) -> Artifact:
     """Write the row of a new artifact, recovery SQL included, and return it."""
-    definition = replace(definition, database_id=database_id(store.connection))
+    definition = replace(definition, database_id=database_id(store.connection, store.table))
     artifact = Artifact(
         id=ticket.id,
         kind=kind,
