@@ -28,6 +28,14 @@ COMMENT ON INDEX t_1_1_other_idx IS 'of the partition';
 INSERT INTO t VALUES (1, 'A', 'a');
 """
 
+KEYED_BY_AN_EXPRESSION = """
+CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
+CREATE TABLE t (id integer, n positive) PARTITION BY LIST ((n % 2));
+CREATE TABLE t_1 PARTITION OF t FOR VALUES IN (1);
+CREATE TABLE t_2 PARTITION OF t DEFAULT;
+INSERT INTO t VALUES (1, 1), (2, 2), (3, NULL);
+"""
+
 KEY_WITH_OPTIONS = """
 CREATE TABLE t (id integer, gone integer, n integer,
   PRIMARY KEY (id) INCLUDE (gone) WITH (fillfactor = 70),
@@ -45,6 +53,17 @@ CREATE TABLE t (id integer PRIMARY KEY, free free, strict positive, plain intege
 INSERT INTO t VALUES (1, 'a', 1, 1);
 """
 HOLDER = "CREATE DOMAIN row_of_t AS t; CREATE TABLE holder (id integer, held row_of_t[])"
+
+
+@BOTH_WAYS
+@EVERYWHERE
+def test_an_expression_as_partition_key_of_a_column_of_a_domain(
+    database: Database, strategy: str, way: str
+) -> None:
+    database.execute(KEYED_BY_AN_EXPRESSION)
+    with Cycle(database, way) as cycle:
+        cycle.park_and_bring_back(Target("public", "t"), strategy)
+        cycle.nothing_has_changed()
 
 
 @BOTH_WAYS

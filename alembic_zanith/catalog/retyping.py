@@ -16,7 +16,12 @@ SELECT DISTINCT a.attname::text AS name
   FROM pg_catalog.pg_attribute a
  WHERE a.attrelid = ANY (CAST(:oids AS oid[])) AND a.attnum > 0 AND NOT a.attisdropped
    AND (EXISTS (SELECT FROM pg_catalog.pg_partitioned_table pt
-                 WHERE pt.partrelid = a.attrelid AND a.attnum = ANY (pt.partattrs))
+                  JOIN pg_catalog.pg_depend d
+                    ON d.classid = CAST('pg_catalog.pg_class' AS regclass)
+                   AND d.refclassid = d.classid AND d.refobjid = pt.partrelid
+                   AND d.refobjsubid = 0 AND d.deptype = 'i'
+                 WHERE pt.partrelid = a.attrelid AND d.objid = a.attrelid
+                   AND d.objsubid = a.attnum)
      OR EXISTS (SELECT FROM pg_catalog.pg_depend d
                   JOIN pg_catalog.pg_attrdef g ON g.oid = d.objid
                   JOIN pg_catalog.pg_attribute ga
@@ -34,6 +39,9 @@ SELECT DISTINCT a.attname::text AS name
                                    AND d.objid = i.indexrelid AND d.refobjid = i.indrelid
                                    AND d.refobjsubid = a.attnum))))
 """
+
+# What a partition key is made of, in expressions as well, depends on the table and not the reverse:
+# https://www.postgresql.org/docs/current/catalog-pg-depend.html
 
 _ROW_TYPE_USERS = """
 WITH RECURSIVE used (oid) AS (

@@ -18,6 +18,7 @@ from alembic_zanith.sql import rows, run_all
 
 from .parts import Part, comment_on
 from .relation import Relation
+from .retyping import fixed_columns
 from .type_shapes import FIELDS, EnumLabels, labels_of
 
 
@@ -176,11 +177,15 @@ def free_type_names(
 ) -> tuple[EnumLabels, ...]:
     """Give each type that only parked columns still use a parked name, and its name to a clone.
 
-    Types of other owners stay: only their owner could drop them. Returns the labels of the clones.
+    Types of other owners stay: only their owner could drop them. So do those of columns that
+    could not go over to a clone that is in use by the time of a restore. Returns the labels of the
+    clones.
     """
-    seen: set[int] = set()
+    held = _held(connection, relation, column)
+    fixed = fixed_columns(connection, relation) if held and column is None else set()
+    seen = {row.oid for row in held if row.column_name in fixed}
     clones = []
-    for row in _held(connection, relation, column):
+    for row in held:
         if row.oid in seen or not row.is_ours or is_zanith_name(row.name):
             continue
         seen.add(row.oid)
