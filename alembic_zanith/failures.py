@@ -88,7 +88,7 @@ def server_message(error: DBAPIError) -> str:
     return " ".join(text.split()).rstrip(".?")
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """Return what an error of any kind says, in one line without its full stop."""
     if isinstance(error, DBAPIError):
         return server_message(error)

@@ -133,10 +133,10 @@ class Change:
         return why.format(label=self.label, reason=reason)
 
 
-def failed_after(changes: Iterable[Change], error: Exception) -> FailedAfterCommitError | None:
+def failed_after(changes: Iterable[Change], error: BaseException) -> FailedAfterCommitError | None:
     """Return what to raise in place of an error that came after something was done, or None.
 
-    None is for an error that has taken everything back: it may say so.
+    None is for an error that has taken everything back: it may say so. An exit counts as an error.
     """
     fates = [(change.label, *change.may_be_committed()) for change in changes]
     sure = ", ".join(label for label, committed, is_sure in fates if committed and is_sure)
@@ -147,10 +147,29 @@ def failed_after(changes: Iterable[Change], error: Exception) -> FailedAfterComm
     if unsure:
         told.append(f"Whether what was done in {unsure} is committed is not known.")
     told.append(
-        f"After that env.py failed: {reason_of(error)}. See what `alembic zanith-recover list "
-        "--all` shows before you run it again; Alembic's --raiseerr shows where env.py failed."
+        f"After that {_in_words(error)}. See what `alembic zanith-recover list --all` shows before "
+        "you run it again; Alembic's --raiseerr shows where that was."
     )
     return FailedAfterCommitError(" ".join(told))
+
+
+def _in_words(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return exit_in_words(error)
+    return f"env.py failed: {reason_of(error)}"
+
+
+def exit_in_words(exited: SystemExit) -> str:
+    """Tell what env.py has called sys.exit() with.
+
+    >>> exit_in_words(SystemExit("no cache to clear."))
+    'env.py exited (no cache to clear)'
+    >>> exit_in_words(SystemExit(None))
+    'env.py exited with status 0'
+    """
+    if isinstance(exited.code, int | None):
+        return f"env.py exited with status {int(exited.code or 0)}"
+    return f"env.py exited ({reason_of(exited)})"
 
 
 _ROLLED_BACK = (

@@ -24,7 +24,7 @@ from alembic_zanith.errors import (
 from alembic_zanith.sql import rows
 from alembic_zanith.workspace import Workspace
 
-from .commit import Change, connections_opened, failed_after, note_change
+from .commit import Change, connections_opened, exit_in_words, failed_after, note_change
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -88,7 +88,7 @@ class Project:
         Raises `NotCommittedError` where PostgreSQL knows of none then, `FailedAfterCommitError`
         where it does and env.py fails nevertheless, `UnsupportedDatabaseError` when there are other
         databases only, `UnknownObjectError` when none is named `only`, and `CommandError` when
-        env.py runs no migrations.
+        env.py runs no migrations, or exits with another status than 0 and nothing is committed.
         """
         results: dict[str, T] = {}
         visits = _Visits()
@@ -110,30 +110,37 @@ class Project:
 
         try:
             with connections_opened() as opened:
-                self._run_env(visit_one)
+                exited = self._run_env(visit_one)
             if visits.error is not None:
                 # env.py has caught it, but nothing may look like a success that was none.
                 raise visits.error
-        except Exception as error:
-            failure = failed_after(visits.changes, error)
+            if exited is not None and exited.code and results:
+                raise exited
+        except (Exception, SystemExit) as error:
+            failure = failed_after(visits.changes, error) or _exit_explained(error)
             if failure is None:
                 raise
             raise failure from error
         _require_commits(visits.changes)
         if not results:
-            raise _nothing_visited(visits, only)
+            raise _nothing_visited(visits, only, exited)
         return results
 
     def visit_one(self, label: str, work: Callable[[Database], T], *, changes: bool = False) -> T:
         """Like `visit`, for the one database with this label."""
         return self.visit(work, label, changes=changes)[label]
 
-    def _run_env(self, visit_one: Callable[..., Any]) -> None:
+    def _run_env(self, visit_one: Callable[..., Any]) -> SystemExit | None:
+        """Run env.py; return what it called sys.exit() with, if it did: so it may end, too."""
         script = ScriptDirectory.from_config(self.config)
         environment = EnvironmentContext(self.config, script, fn=visit_one, dont_mutate=True)
         # What env.py or an engine with echo=True prints must not get in between JSON or CSV.
         with environment, contextlib.redirect_stdout(sys.stderr), _without_chatter():
-            script.run_env()
+            try:
+                script.run_env()
+            except SystemExit as exited:
+                return exited
+        return None
 
 
 def _require_commits(changes: Iterable[Change]) -> None:
@@ -199,19 +206,34 @@ def _label(context: MigrationContext, name: str, schema: str, taken: list[str]) 
     return section if section not in taken else f"{section}#{len(taken) + 1}"
 
 
-def _nothing_visited(visits: _Visits, only: str | None) -> CommandError:
+def _exit_explained(error: BaseException) -> CommandError | None:
+    """Return what to raise in place of an exit of env.py's that has left nothing committed."""
+    if not isinstance(error, SystemExit):
+        return None
+    return CommandError(
+        f"{exit_in_words(error)} when zanith-recover had done its work. Nothing is committed, and "
+        "no result is shown. Let env.py end without sys.exit(), or with sys.exit(0); Alembic's "
+        "--raiseerr shows where it exits."
+    )
+
+
+def _nothing_visited(visits: _Visits, only: str | None, exited: SystemExit | None) -> CommandError:
     if visits.labels:
         known = ", ".join(visits.labels)
+        rest = "" if exited is None else f" {exit_in_words(exited)} after that: maybe too early."
         return UnknownObjectError(
             f"The project has no database {only!r}.{did_you_mean(str(only), visits.labels)} "
-            f"It has {known}."
+            f"It has {known}.{rest}"
         )
     if visits.foreign:
         return UnsupportedDatabaseError(
             f"Nothing can be parked on {' or '.join(sorted(set(visits.foreign)))}: alembic-zanith "
             "works on PostgreSQL only."
         )
+    what = "env.py did not call context.run_migrations()"
+    if exited is not None:
+        what = f"{exit_in_words(exited)} before it called context.run_migrations()"
     return CommandError(
-        "env.py did not call context.run_migrations(), so there is no connection to work on. "
-        "zanith-recover needs it to do so whatever the command is, as Alembic's templates do."
+        f"{what}, so there is no connection to work on. zanith-recover needs it to do so whatever "
+        "the command is, as Alembic's templates do."
     )
