@@ -1,4 +1,4 @@
-"""An env.py that ends with sys.exit() is told as what it did."""
+"""An env.py that ends with sys.exit(), or is interrupted, is told as what it did."""
 
 from __future__ import annotations
 
@@ -143,4 +143,24 @@ def test_an_exit_with_another_status_before_the_commit_says_so(project: Project)
         assert "env.py exited with status 3 when zanith-recover had done its" in failed.stderr
         assert "Nothing is committed" in failed.stderr
         assert not failed.stdout
+    assert not has_column(project.database)
+
+
+# ------------------------------------------------------------------------------- interrupts
+
+
+def test_an_interrupt_after_the_commit_tells_what_is_committed(project: Project) -> None:
+    park_a_column(project.database)
+    migrate_with(project, AFTER_THE_COMMIT.replace("ENDING", "raise KeyboardInterrupt"))
+    failed = restored(project).failed()
+    assert f"What was done in {project.database.name} is committed. After that" in failed.stderr
+    assert "env.py was interrupted. See what" in failed.stderr
+    assert "Restored" not in failed.stdout
+    assert has_column(project.database)
+
+
+def test_an_interrupt_before_the_commit_aborts(project: Project) -> None:
+    park_a_column(project.database)
+    migrate_with(project, BEFORE_THE_COMMIT.replace("ENDING", "raise KeyboardInterrupt"))
+    assert restored(project).failed().stderr.strip() == "Aborted!"
     assert not has_column(project.database)

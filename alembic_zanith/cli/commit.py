@@ -136,7 +136,8 @@ class Change:
 def failed_after(changes: Iterable[Change], error: BaseException) -> FailedAfterCommitError | None:
     """Return what to raise in place of an error that came after something was done, or None.
 
-    None is for an error that has taken everything back: it may say so. An exit counts as an error.
+    None is for an error that has taken everything back: it may say so. An exit and an interrupt,
+    as by Ctrl-C, count as errors.
     """
     fates = [(change.label, *change.may_be_committed()) for change in changes]
     sure = ", ".join(label for label, committed, is_sure in fates if committed and is_sure)
@@ -154,6 +155,8 @@ def failed_after(changes: Iterable[Change], error: BaseException) -> FailedAfter
 
 
 def _in_words(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "env.py was interrupted"
     if isinstance(error, SystemExit):
         return exit_in_words(error)
     return f"env.py failed: {reason_of(error)}"

@@ -116,7 +116,7 @@ class Project:
                 raise visits.error
             if exited is not None and exited.code and results:
                 raise exited
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             failure = failed_after(visits.changes, error) or _exit_explained(error)
             if failure is None:
                 raise
