@@ -30,7 +30,12 @@ from .errors import UnknownObjectError, ZanithError
 from .identifiers import QualifiedName, display_name
 from .integrity import pinned_settings
 from .models import ArtifactKind, ArtifactStatus, Base, MigrationArtifact
-from .privileges import close_to_others, require_create_in_schema
+from .privileges import (
+    close_to_others,
+    require_create_in_schema,
+    require_owner_of,
+    require_right_on_list,
+)
 from .sql import callers_path, moment, run, scalar
 from .workspace import Workspace
 
@@ -121,6 +126,8 @@ def _pinned(
 class ArtifactStore:
     """Reads and writes the artifacts of the database behind a connection.
 
+    Every method raises `MissingPrivilegeError` where the role lacks a right on their table.
+
     >>> store = ArtifactStore(connection, Workspace())      # doctest: +SKIP
     >>> store.resolve("users.legacy_uuid").parked           # doctest: +SKIP
     'public.users._zanith_dropped_legacy_uuid_a4c09f1e'
@@ -156,8 +163,15 @@ class ArtifactStore:
         violation in the system catalogs when two sessions race.
 
         Raises `UnknownObjectError` when the schema for them does not exist, and
-        `MissingPrivilegeError` when the role may not create tables in it.
+        `MissingPrivilegeError` when the role may not create tables in it, or add to the list.
         """
+        self._complete()
+        self._require("INSERT")
+
+    def _require(self, right: str) -> None:
+        require_right_on_list(self.connection, self.table, right)
+
+    def _complete(self) -> None:
         if not self._missing():
             return
         self.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
@@ -178,9 +192,11 @@ class ArtifactStore:
             for table in absent:
                 close_to_others(self.connection, QualifiedName(self.schema, table.name))
         for table, columns in missing:
+            qualified = QualifiedName(self.schema, table.name)
+            if columns:
+                require_owner_of(self.connection, qualified)
             for name in columns or ():
                 clause = CreateColumn(table.c[name]).compile(dialect=self.connection.dialect)
-                qualified = QualifiedName(self.schema, table.name)
                 run(self.connection, f"ALTER TABLE {qualified} ADD COLUMN IF NOT EXISTS {clause}")
 
     def _missing(self) -> list[tuple[Table, list[str] | None]]:
@@ -209,6 +225,7 @@ class ArtifactStore:
 
     def _select(self) -> Select[Any]:
         """Select the columns that there are: an older version may have made the table."""
+        self._require("SELECT")
         return _select(self._columns_present(MigrationArtifact.__tablename__))
 
     @property
@@ -243,6 +260,7 @@ class ArtifactStore:
     @_pinned
     def lock(self, artifact_id: str) -> Artifact | None:
         """Return the artifact with its row locked, so that two restores cannot run at once."""
+        self._require("UPDATE")
         query = self._select().where(_ROWS.c.id == artifact_id).with_for_update()
         row = self.connection.execute(query, execution_options=self._options).first()
         return None if row is None else _artifact(row._mapping)
@@ -250,7 +268,8 @@ class ArtifactStore:
     @_pinned
     def mark_restored(self, artifact_id: str, restored_as: str, report: dict[str, Any]) -> None:
         """Note that the data is back."""
-        self.ensure()
+        self._complete()
+        self._require("UPDATE")
         statement = (
             update(_ROWS)
             .where(_ROWS.c.id == artifact_id)
@@ -266,6 +285,7 @@ class ArtifactStore:
     @_pinned
     def delete(self, artifact_id: str) -> None:
         """Remove the row of an artifact."""
+        self._require("DELETE")
         statement = delete(_ROWS).where(_ROWS.c.id == artifact_id)
         self.connection.execute(statement, execution_options=self._options)
 

@@ -74,6 +74,58 @@ def require_ownership(connection: Connection, table: str, owner: str) -> None:
         )
 
 
+_OWNER = """
+SELECT pg_catalog.pg_get_userbyid(c.relowner)::text
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = :schema AND c.relname = :table
+"""
+
+
+def require_owner_of(connection: Connection, table: QualifiedName) -> None:
+    """Make sure that the role has the rights of a table's owner; raises `MissingPrivilegeError`."""
+    owner = scalar(connection, _OWNER, schema=table.schema, table=table.name)
+    require_ownership(connection, table.display, str(owner))
+
+
+_RIGHTS = """
+SELECT current_user::text AS role,
+       pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS may_look,
+       CASE WHEN CAST(:right AS text) = 'DELETE' THEN pg_catalog.has_table_privilege(c.oid, :right)
+            ELSE pg_catalog.has_any_column_privilege(c.oid, :right) END AS may_use
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = :schema AND c.relname = :table
+"""
+
+
+def require_right_on_list(connection: Connection, table: QualifiedName, right: str) -> None:
+    """Make sure that the role has a right, as GRANT names it, on the list of what is parked.
+
+    Raises `MissingPrivilegeError`; a table that there is not is nothing to lack a right on.
+    """
+    for found in rows(connection, _RIGHTS, schema=table.schema, table=table.name, right=right):
+        if found.may_look and found.may_use:
+            continue
+        role = quote(found.role)
+        grants = (
+            [] if found.may_look else [f"GRANT USAGE ON SCHEMA {quote(table.schema)} TO {role};"]
+        )
+        if not found.may_use:
+            grants.append(f"GRANT {_WITH[right]} ON TABLE {table} TO {role};")
+        if right == "SELECT":
+            grants.append(f"-- {_WITH['UPDATE']} if it is to park, restore or purge.")
+        what = right if found.may_look else "USAGE on the schema"
+        raise MissingPrivilegeError(
+            f"Role {found.role} may not use {table.display}, the list of what is parked: it lacks "
+            f"{what}. Nothing has changed. Let the owner run:\n  " + "\n  ".join(grants)
+        )
+
+
+_WITH = {"SELECT": "SELECT"} | dict.fromkeys(
+    ("INSERT", "UPDATE", "DELETE"), "SELECT, INSERT, UPDATE, DELETE"
+)
+"""What to grant where a right lacks: whoever may write one thing soon has to write another."""
+
+
 _OPEN_TO_OTHERS = """
 SELECT DISTINCT n.nspname::text AS schema, c.relname::text AS name,
        coalesce(pg_catalog.quote_ident(r.rolname), 'PUBLIC') AS grantee
