@@ -58,6 +58,22 @@ SELECT DISTINCT coalesce(i.relname, k.conname)::text AS name
    AND (i.oid IS NOT NULL OR k.oid IS NOT NULL)
 """
 
+# PostgreSQL 14 has the column depend on what it is made of, later ones its expression.
+_GENERATED = """
+SELECT DISTINCT g.attname::text AS generated, a.attname::text AS source
+  FROM pg_catalog.pg_class t
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+  JOIN pg_catalog.pg_attribute g ON g.attrelid = t.oid AND g.attgenerated <> ''
+  LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = t.oid AND e.adnum = g.attnum
+  JOIN pg_catalog.pg_depend d
+    ON (d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = t.oid AND d.objsubid = g.attnum)
+    OR (d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = e.oid)
+  JOIN pg_catalog.pg_attribute a
+    ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = t.oid
+   AND a.attrelid = t.oid AND a.attnum = d.refobjsubid AND a.attnum <> g.attnum
+ WHERE n.nspname = :schema AND t.relname = :table
+"""
+
 _CHILDREN = """
 SELECT cn.nspname::text AS child_schema, c.relname::text AS child, c.relispartition AS partition,
        pn.nspname::text AS parent_schema, p.relname::text AS parent
@@ -132,6 +148,11 @@ class Catalog:
             self.connection, _DEPENDENTS, schema=table[0], table=table[1], column=str(column)
         )
         return {row.name for row in found}
+
+    def generated_from(self, table: Table) -> list[tuple[str, str]]:
+        """Return each generated column of a table with a column that it is made of."""
+        found = rows(self.connection, _GENERATED, schema=table[0], table=table[1])
+        return [(row.generated, row.source) for row in found]
 
     def has_key(self, table: Table, column: str) -> bool:
         """Tell whether the rows of a table can be told apart without this column."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import product
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -151,20 +152,33 @@ class _Swap:
         return strategy
 
     def _children_first(self, drops: list[DropColumnOp], table: Table) -> list[DropColumnOp]:
-        """Order by position in the table; columns that refer to others of the table come first."""
+        """Order by position in the table, each column after what would hinder it to go.
+
+        That is a column that refers to it by a foreign key, or is generated from it.
+        """
         referring = {
-            column
+            (child, parent)
             for key in self.catalog.foreign_keys
             if key.child == key.parent == table
-            for column in key.child_columns
+            for child, parent in product(key.child_columns, key.parent_columns)
         }
+        hindering = referring | set(self.catalog.generated_from(table))
+        children = {child for child, _ in referring}
 
         def rank(drop: DropColumnOp) -> tuple[bool, int]:
             name = str(drop.column_name)
             columns = _reflected_table(drop).columns.keys()
-            return (name not in referring, columns.index(name) if name in columns else 0)
+            return (name not in children, columns.index(name) if name in columns else 0)
 
-        return sorted(drops, key=rank)
+        waiting = sorted(drops, key=rank)
+        ordered: list[DropColumnOp] = []
+        while waiting:
+            names = {str(drop.column_name) for drop in waiting}
+            held = {parent for child, parent in hindering if child in names and child != parent}
+            free = next((drop for drop in waiting if str(drop.column_name) not in held), waiting[0])
+            waiting.remove(free)
+            ordered.append(free)
+        return ordered
 
 
 def _with_drops(
