@@ -69,7 +69,7 @@ def test_a_purge_is_done_where_env_py_exits_with_status_0(
 def test_a_failed_verb_fails_where_env_py_exits_with_status_0(project: Project) -> None:
     ends_with(project, AT_THE_END.format(0))
     failed = project.alembic("zanith-recover", "restore-column", "t.v").failed()
-    assert "FAILED: No artifact is named 't.v'" in failed.stderr
+    assert "FAILED: No parked column is named 't.v'" in failed.stderr
 
 
 def test_an_error_that_env_py_turns_into_an_exit_is_told(project: Project) -> None:

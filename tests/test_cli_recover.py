@@ -189,6 +189,20 @@ def test_restore_column_brings_it_back_and_is_idempotent(shop: Project) -> None:
     assert shop.database.scalar("SELECT count(legacy_uuid) FROM users") == 5000
 
 
+@pytest.mark.parametrize(
+    ("verb", "target", "other"),
+    [
+        ("restore-table", "users.legacy_uuid", "restore-column"),
+        ("restore-column", "audit_log", "restore-table"),
+    ],
+)
+def test_the_wrong_verb_is_answered_with_the_right_one(
+    shop: Project, verb: str, target: str, other: str
+) -> None:
+    failed = recover(shop, verb, target).failed()
+    assert f"`alembic zanith-recover {other} {target}`" in failed.stderr
+
+
 def test_restore_by_id_under_another_name(shop: Project) -> None:
     artifact_id = id_of(shop, "users.note")
     arguments = ("users.note", "--artifact", artifact_id, "--as", "old_note")

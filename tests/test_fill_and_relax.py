@@ -163,3 +163,40 @@ def test_a_unique_index_that_rows_break_is_refused_too(database: Database, drop:
     report = database.do(restore_column, "users.note", relax=True)
     assert any("one_of_a_kind" in each for each in report.left_out)
     assert notes(database) == {1: 1, 2: 2, 3: None, 4: 0, 5: 0, 6: 0}
+
+
+@pytest.mark.parametrize("park", [soft_drop_column, archive_column])
+@pytest.mark.parametrize(
+    ("type_", "value", "too_long", "fits"),
+    [
+        ("varchar(3)", "abc", "'abcdef'", "'de'"),
+        ("short", "abc", "'abcdef'", "'de'"),
+        ("char(3)", "abc", "'abcdef'", "'def'"),
+        ("bit(3)", "101", "B'10101'", "B'010'"),
+        ("numeric(3,1)", "1.5", "1000", "id + 0.5"),
+        ("varchar(3)[]", "{abc}", "ARRAY['abcdef']", "ARRAY['de']"),
+    ],
+)
+def test_a_fill_that_is_too_long_is_refused_as_an_update_would_be(
+    database: Database,
+    park: Callable[..., Artifact],
+    type_: str,
+    value: str,
+    too_long: str,
+    fits: str,
+) -> None:
+    database.execute(
+        "CREATE DOMAIN short AS varchar(3);"
+        f"CREATE TABLE t (id int PRIMARY KEY, v {type_} NOT NULL); INSERT INTO t VALUES (1, '{value}')"
+    )
+    twin = database.clone()
+    artifact = database.do(park, "t", "v")
+    database.execute("INSERT INTO t VALUES (2)")
+    before = database.dump_of_all()
+    with pytest.raises(ZanithError, match=r"too long|does not match type|overflow"):
+        database.do(restore_column, artifact.id, fill=too_long)
+    assert database.dump_of_all() == before
+    database.do(restore_column, artifact.id, fill=fits)
+    twin.execute(f"INSERT INTO t (id, v) SELECT id, {fits} FROM (SELECT 2 AS id) AS new")
+    query = "SELECT id, v::text FROM t ORDER BY id"
+    assert database.rows(query) == twin.rows(query)

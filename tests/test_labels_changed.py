@@ -121,7 +121,7 @@ def test_keys_of_a_type_that_was_made_anew_have_to_have_their_labels(database: D
     database.execute(f"{made_anew} {converted.format('upper')}; DROP DOMAIN mood_domain CASCADE")
     with pytest.raises(LabelChangedError, match=r"'a' is missing from the type public\.mood"):
         database.do(restore_column, "t.v")
-    with pytest.raises(PsqlFailed, match=r"public\.mood is called"):
+    with pytest.raises(PsqlFailed, match=r"'a' is missing from the type public\.mood"):
         database.psql(artifact.recovery_sql)
     database.execute("ALTER TYPE mood RENAME TO second; CREATE TYPE mood AS ENUM ('a', 'b')")
     database.execute(converted.format("lower"))

@@ -195,7 +195,7 @@ class StandInType(Part):
             collation=column.collation,
             base_collation=None if column.has_own_collation else column.collation,
             attributes=tuple(attributes),
-            bare_type=column.bare_type,
+            bare_type=None if column.base_type is None else column.bare_type,
         )
 
     @property

@@ -44,8 +44,8 @@ class Column:
 
     `type` is the full type as SQL, with its modifier; `base_type` what a domain stands on, at the
     end of the chain, or the built-in type that an extension's type is binary-coercible with both
-    ways, as citext is with text; `bare_type` is the same without a modifier, and `is_builtin` tells
-    whether that, or the type, is PostgreSQL's.
+    ways, as citext is with text; `bare_type` is that, or else the type, without a modifier, and
+    `is_builtin` tells whether it is PostgreSQL's.
     """
 
     number: int
@@ -223,8 +223,7 @@ SELECT a.attnum::int AS number, a.attname::text AS name,
               FROM chain JOIN pg_catalog.pg_type d ON d.oid = chain.oid WHERE d.typtype = 'd')
        SELECT CASE WHEN depth > 0 OR twin.oid IS NOT NULL
                    THEN pg_catalog.format_type(coalesce(twin.oid, chain.oid), typmod) END AS type,
-              CASE WHEN depth > 0 OR twin.oid IS NOT NULL
-                   THEN pg_catalog.format_type(coalesce(twin.oid, chain.oid), -1) END AS bare_type,
+              pg_catalog.format_type(coalesce(twin.oid, chain.oid), -1) AS bare_type,
               (chain.oid < 16384 OR twin.oid IS NOT NULL)
                 AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e
                                  WHERE e.oid = chain.oid AND e.typname ~ '^_?reg[a-z]+$')

@@ -9,7 +9,7 @@ import click
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.recovery import RestoreReport, restore_column, restore_table
-from alembic_zanith.recovery.pick import COLUMN_KINDS, TABLE_KINDS
+from alembic_zanith.recovery.pick import COLUMN_KINDS, TABLE_KINDS, wanted
 from alembic_zanith.reports import as_json, outcome
 
 from .options import restore_options
@@ -46,12 +46,12 @@ def _restore(
     options: dict[str, Any],
 ) -> None:
     json, only = options.pop("json"), options.pop("database")
-    wanted = options["artifact"] or target
+    artifact = options["artifact"]
 
     def find(db: Database) -> Artifact:
-        return ArtifactStore(db.connection, db.workspace).resolve(wanted, kinds=kinds)
+        return wanted(ArtifactStore(db.connection, db.workspace), target, artifact, kinds)
 
-    label = locate(project, wanted, find, only).database
+    label = locate(project, artifact or target, find, only).database
     report = project.visit_one(
         label,
         lambda db: restore(db.connection, target, workspace=db.workspace, **options),

@@ -11,7 +11,7 @@ from alembic_zanith.identifiers import quote
 from alembic_zanith.sql import scalar
 
 from .definition import Definition
-from .plan import Step
+from .plan import Step, as_assigned
 
 
 def fill_step(
@@ -41,7 +41,7 @@ def fill_step(
     statement = (
         f"ALTER TABLE {relation.name} ALTER COLUMN {name} TYPE {kind}{collation}"
         f" USING CASE WHEN {name} IS NOT DISTINCT FROM NULL"
-        f" THEN CAST(({fill}) AS {kind}) ELSE {name} END"
+        f" THEN {as_assigned(fill, column)} ELSE {name} END"
     )
     return Step((statement,), relation.name, fill=fill)
 

@@ -48,13 +48,17 @@ def labels_guard(artifact: Artifact, definition: Definition, here: str | None) -
     if query is None or here is None:
         return []
     noun = "column" if artifact.is_column else "table"
-    message = literal(
-        "the label %L of the type %s is called %L by now: rename it back, or run alembic "
-        f"zanith-recover restore-{noun} {artifact.id} --force"
+    force = f"run alembic zanith-recover restore-{noun} {artifact.id} --force"
+    renamed = literal(
+        f"the label %L of the type %s is called %L by now: rename it back, or {force}"
+    )
+    missing = literal(
+        f"the label %L is missing from the type %s that has been made since: add it, or {force}"
     )
     body = (
         f"DECLARE changed record; BEGIN IF NOT {here} THEN RETURN; END IF; {query} INTO changed;"
-        " IF FOUND THEN RAISE EXCEPTION USING"
-        f" MESSAGE = format({message}, changed.was, changed.type, changed.now); END IF; END"
+        " IF FOUND THEN RAISE EXCEPTION USING MESSAGE = format("
+        f"CASE WHEN changed.now IS NULL THEN {missing} ELSE {renamed} END,"
+        " changed.was, changed.type, changed.now); END IF; END"
     )
     return [f"DO {literal(body)}"]

@@ -41,7 +41,7 @@ def pick(
 
     Raises `NothingParkedError`, `UnknownObjectError` and `AmbiguousTargetError`.
     """
-    found = _wanted(store, target, artifact_id, kinds)
+    found = wanted(store, target, artifact_id, kinds)
     locked = store.lock(found.id) if lock else store.get(found.id)
     if locked is None:
         raise _nothing_parked(store, target, kinds)
@@ -59,12 +59,16 @@ def pick(
     return locked
 
 
-def _wanted(
+def wanted(
     store: ArtifactStore,
     target: str,
     artifact_id: str | None,
     kinds: Collection[ArtifactKind],
 ) -> Artifact:
+    """Return the artifact that a target names, or the one with the id if that is of the target.
+
+    Raises `NothingParkedError`, `UnknownObjectError` and `AmbiguousTargetError`.
+    """
     try:
         named = store.named(artifact_id or target, kinds=kinds)
     except UnknownObjectError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.parts import Part, StandInType
+from alembic_zanith.catalog.relation import Column
 from alembic_zanith.errors import NotRestorableError
 from alembic_zanith.identifiers import QualifiedName, literal, quote
 from alembic_zanith.integrity import pinned_sql
@@ -140,6 +141,16 @@ def _collate(collation: str | None) -> str:
     return f" COLLATE {collation}" if collation else ""
 
 
+def as_assigned(fill: str, column: Column | None) -> str:
+    """Return the SQL of a value as it goes into a column: cast, but not cut to its length.
+
+    What is too long is then refused by the assignment, as in an UPDATE:
+    https://www.postgresql.org/docs/current/typeconv-query.html
+    """
+    assert column is not None
+    return f"CAST(({fill}) AS {column.bare_type or column.base_type or column.type})"
+
+
 def _refill(
     artifact: Artifact, definition: Definition, column: StandInType, place: Place
 ) -> list[str]:
@@ -170,11 +181,14 @@ def _refill(
             f" LANGUAGE plpgsql STABLE AS {literal(body)}"
         )
         value = (
-            f"CASE WHEN {known}({arguments}) THEN CAST({value} AS {type_}) ELSE ({place.fill}) END"
+            f"CASE WHEN {known}({arguments}) THEN CAST({value} AS {type_})"
+            f" ELSE {as_assigned(place.fill, definition.column)} END"
         )
+    else:
+        value = f"CAST({value} AS {type_})"
     statements.append(
         f"ALTER TABLE {place.relation} ALTER COLUMN {name} TYPE {type_}"
-        f"{_collate(column.base_collation)} USING CAST({value} AS {type_})"
+        f"{_collate(column.base_collation)} USING {value}"
     )
     statements.append(f"DROP FUNCTION {lookup}")
     if place.fill is not None:
