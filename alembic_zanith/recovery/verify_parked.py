@@ -90,8 +90,8 @@ def verify(connection: Connection, artifact: Artifact, *, force: bool = False) -
     # A row reads otherwise too where a type has another label or one field more by now.
     what = "it, or a type of its columns," if artifact.kind is ArtifactKind.ARCHIVE_TABLE else "it"
     raise IntegrityError(
-        f"{message} Something changed {what} since {artifact.created_at:%Y-%m-%d %H:%M %Z}. Nothing "
-        "has been restored. Look at it with `alembic zanith-recover inspect "
+        f"{message} Something changed {what} since {artifact.created_at:%Y-%m-%d %H:%M %Z}. "
+        "Nothing has been restored. Look at it with `alembic zanith-recover inspect "
         f"{artifact.id}`; --force restores it as it is.",
         verdict.expected,
         verdict.actual,
