@@ -42,7 +42,9 @@ def test_the_script_for_psql_stops_at_another_table(database: Database) -> None:
     script = archive_the_note(database)
     database.psql(f"ALTER TABLE users RENAME TO customers; {ANOTHER}")
     before = database.dump()
-    with pytest.raises(AssertionError, match=r"another table than the one that users\.note was dropped from"):
+    with pytest.raises(
+        AssertionError, match=r"another table than the one that users\.note was dropped from"
+    ):
         database.psql(script)
     assert database.dump() == before
 
