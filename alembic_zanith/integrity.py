@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from .errors import ConfigurationError
 from .identifiers import QualifiedName, literal, quote
@@ -69,7 +69,7 @@ def pinned_settings(connection: Connection) -> Iterator[None]:
     except DBAPIError:
         raise  # the transaction takes no further statement
     except BaseException:
-        with suppress(DBAPIError):  # the error may come from a transaction that failed
+        with suppress(SQLAlchemyError):  # the transaction may have failed, or lost its connection
             _apply(connection, before)
         raise
     _apply(connection, before)

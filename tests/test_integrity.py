@@ -184,6 +184,18 @@ def test_a_driver_that_would_change_backslashes_is_refused(
         assert restore_column(connection, artifact.id).restored_as == "t.v"
 
 
+def test_an_interrupt_that_took_the_connection_is_an_interrupt_still(database: Database) -> None:
+    def interrupted(connection: sa.Connection) -> None:
+        with pinned_settings(connection):
+            connection.invalidate()
+            raise KeyboardInterrupt
+
+    with database.engine().connect() as connection:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(connection)
+        connection.rollback()
+
+
 def test_the_settings_of_the_session_are_put_back(database: Database) -> None:
     database.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
     with database.engine().connect() as connection:
