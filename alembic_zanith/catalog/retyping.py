@@ -30,6 +30,13 @@ SELECT DISTINCT a.attname::text AS name
                    AND d.refclassid = CAST('pg_catalog.pg_class' AS regclass)
                    AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
                    AND ga.attgenerated <> '')
+     OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+                  JOIN pg_catalog.pg_attribute ga
+                    ON ga.attrelid = d.objid AND ga.attnum = d.objsubid
+                 WHERE d.classid = CAST('pg_catalog.pg_class' AS regclass)
+                   AND d.refclassid = d.classid AND d.objid = a.attrelid
+                   AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
+                   AND ga.attgenerated <> '')
      OR EXISTS (SELECT FROM pg_catalog.pg_index i
                   JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid AND ic.relkind = 'I'
                  WHERE i.indrelid = a.attrelid
@@ -40,7 +47,8 @@ SELECT DISTINCT a.attname::text AS name
                                    AND d.refobjsubid = a.attnum))))
 """
 
-# What a partition key is made of, in expressions as well, depends on the table and not the reverse:
+# What a partition key is made of, in expressions as well, depends on the table and not the reverse.
+# What a generated column is made of: its expression depends on that, until 14 the column itself.
 # https://www.postgresql.org/docs/current/catalog-pg-depend.html
 
 _ROW_TYPE_USERS = """

@@ -121,16 +121,18 @@ def _nothing_parked(
     store: ArtifactStore, target: str, kinds: Collection[ArtifactKind]
 ) -> NothingParkedError:
     what = "column" if ArtifactKind.SOFT_DROP_COLUMN in kinds else "table"
-    everything = store.all([ArtifactStatus.LIVE])
-    live = [found for found in everything if found.kind in kinds]
-    others = [found for found in matching(everything, target) if found.kind not in kinds]
+    everything = store.all()
+    live = [found for found in everything if found.status is ArtifactStatus.LIVE]
+    others = [found for found in matching(live, target) if found.kind not in kinds]
+    known = {found.source for found in everything if found.kind in kinds}
     if others:
         verb = "restore-column" if others[0].is_column else "restore-table"
         hint = f" Did you mean `alembic zanith-recover {verb} {others[0].source}`?"
-    elif not live:
-        hint = f" No {what} is parked in this database."
+    elif not known:
+        what_else = f"No {what}" if everything else "Nothing"
+        hint = f" {what_else} is parked in this database."
     else:
-        hint = did_you_mean(target, {found.source for found in live}) or (
+        hint = did_you_mean(target, known) or (
             " `alembic zanith-recover list` shows what is there."
         )
     return NothingParkedError(f"No parked {what} is named {target!r}.{hint}")

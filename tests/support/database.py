@@ -127,8 +127,13 @@ class Database:
 
     def dump_of_all(self) -> str:
         """Return a dump of everything, bookkeeping tables and archives included."""
-        text = self._run("pg_dump", [])
-        return "".join(line for line in text.splitlines(True) if not _is_restrict(line))
+        lines = self._run("pg_dump", []).splitlines(True)
+        return "".join(line for line in lines if not self._is_of_the_tool(line))
+
+    def _is_of_the_tool(self, line: str) -> bool:
+        """Whether a line of a dump is of a pg_dump newer than the server, or of its psql."""
+        unknown = self.server.major < 17 and line.startswith("SET transaction_timeout ")
+        return unknown or _is_restrict(line)
 
     def fingerprint(self) -> str:
         """Return a text that differs once any object was made, changed or dropped.
