@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from alembic_zanith import recovery
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS
+from alembic_zanith.risk.change import Change, TableRef
+from alembic_zanith.risk.changes.parking import ArchiveColumn
+from alembic_zanith.risk.reading import reads
 
 from .drops import DropColumnOperation
 from .registry import operation
@@ -89,3 +93,8 @@ class ArchiveColumnOp(DropColumnOperation):
             `op.archive_column`
         """
         return cls._in_batch(operations, column_name, retention_days)
+
+
+@reads(ArchiveColumnOp)
+def changes(operation: ArchiveColumnOp) -> Iterator[Change]:
+    yield ArchiveColumn(TableRef(operation.table_name, operation.schema), operation.column_name)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from alembic_zanith import recovery
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS
+from alembic_zanith.risk.change import Change, TableRef
+from alembic_zanith.risk.changes.parking import ArchiveTable
+from alembic_zanith.risk.reading import reads
 
 from .drops import DropTableOperation
 from .registry import operation
@@ -67,3 +71,8 @@ class ArchiveTableOp(DropTableOperation):
             cls(table_name, schema=schema, retention_days=retention_days)
         )
         return artifact
+
+
+@reads(ArchiveTableOp)
+def changes(operation: ArchiveTableOp) -> Iterator[Change]:
+    yield ArchiveTable(TableRef(operation.table_name, operation.schema))

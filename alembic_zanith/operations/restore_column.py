@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ from alembic.operations.ops import MigrateOperation
 
 from alembic_zanith import recovery
 from alembic_zanith.artifacts import ArtifactStore
+from alembic_zanith.risk.change import Change, TableRef
+from alembic_zanith.risk.changes.parking import RestoreColumn
+from alembic_zanith.risk.reading import reads
 
 from .empty_structure import add_empty_column
 from .registry import operation
@@ -232,3 +236,8 @@ def render_restore_column(context: AutogenContext, operation: RestoreColumnOp) -
         arguments += rendered_elements(context, [operation.definition, *operation.elements])
     has_elements = operation.has_definition and bool(operation.elements)
     return call(context, operation.kind, arguments, keywords, one_per_line=has_elements)
+
+
+@reads(RestoreColumnOp)
+def changes(operation: RestoreColumnOp) -> Iterator[Change]:
+    yield RestoreColumn(TableRef(operation.table_name, operation.schema), operation.column_name)

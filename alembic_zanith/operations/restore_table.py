@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ from alembic.operations.ops import CreateTableOp, MigrateOperation
 
 from alembic_zanith import recovery
 from alembic_zanith.artifacts import ArtifactStore
+from alembic_zanith.risk.change import Change, TableRef
+from alembic_zanith.risk.changes.parking import RestoreTable
+from alembic_zanith.risk.reading import reads
 
 from .empty_structure import create_empty_table
 from .registry import operation
@@ -228,3 +231,8 @@ def render_restore_table(context: AutogenContext, operation: RestoreTableOp) -> 
     )
     keywords.update(sorted(operation.table_options.items()))
     return call(context, operation.kind, arguments, keywords, one_per_line=operation.has_definition)
+
+
+@reads(RestoreTableOp)
+def changes(operation: RestoreTableOp) -> Iterator[Change]:
+    yield RestoreTable(TableRef(operation.table_name, operation.schema))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from alembic_zanith import recovery
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS
+from alembic_zanith.risk.change import Change, TableRef
+from alembic_zanith.risk.changes.parking import SoftDropColumn
+from alembic_zanith.risk.reading import reads
 
 from .drops import DropColumnOperation
 from .registry import operation
@@ -87,3 +91,8 @@ class SoftDropColumnOp(DropColumnOperation):
             `op.soft_drop_column`
         """
         return cls._in_batch(operations, column_name, retention_days)
+
+
+@reads(SoftDropColumnOp)
+def changes(operation: SoftDropColumnOp) -> Iterator[Change]:
+    yield SoftDropColumn(TableRef(operation.table_name, operation.schema), operation.column_name)

@@ -1,0 +1,44 @@
+"""What nothing can see through, and what changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alembic_zanith.risk.change import Change, Judgement, kind
+from alembic_zanith.risk.levels import Level
+from alembic_zanith.risk.reasons import Reason
+
+
+@kind("raw_sql")
+@dataclass(frozen=True)
+class RawSql(Change):
+    """Something that was not understood. `why` says what of it, and why not."""
+
+    text: str
+    why: str
+
+    @property
+    def subject(self) -> str:
+        return self.text
+
+    def judge(self) -> Judgement:
+        return Judgement(
+            Level.MEDIUM,
+            (Reason.RAW_SQL,),
+            instead="Say what it does with an operation, or with SQL that is written out.",
+        )
+
+
+@kind("harmless")
+@dataclass(frozen=True)
+class Harmless(Change):
+    """Changes neither rows nor definitions: SELECT, SHOW, SET LOCAL, COMMENT, ANALYZE…"""
+
+    text: str
+
+    @property
+    def subject(self) -> str:
+        return self.text
+
+    def judge(self) -> Judgement:
+        return Judgement(Level.SAFE, ())

@@ -1,0 +1,139 @@
+"""Changes of whole tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alembic_zanith.identifiers import display_name
+from alembic_zanith.risk.change import Change, Cost, Judgement, Lock, TableRef, kind
+from alembic_zanith.risk.levels import Level
+from alembic_zanith.risk.reasons import Reason
+
+
+@dataclass(frozen=True)
+class TableChange(Change):
+    """A change of one table."""
+
+    table: TableRef
+
+    @property
+    def subject(self) -> str:
+        return str(self.table)
+
+    @property
+    def on(self) -> TableRef | None:
+        return self.table
+
+
+@kind("create_table")
+@dataclass(frozen=True)
+class CreateTable(TableChange):
+    """A new table, unless with `if_not_exists` it is there already."""
+
+    if_not_exists: bool = False
+
+    def judge(self) -> Judgement:
+        return Judgement(Level.SAFE, ())
+
+
+@kind("drop_table")
+@dataclass(frozen=True)
+class DropTable(TableChange):
+    """A table that is gone with its rows."""
+
+    def judge(self) -> Judgement:
+        schema = "" if self.table.schema is None else f", schema={self.table.schema!r}"
+        return Judgement(
+            Level.DESTRUCTIVE,
+            (Reason.DROPS_TABLE_WITH_DATA,),
+            Lock.ACCESS_EXCLUSIVE,
+            Cost.LOSES,
+            f"op.soft_drop_table({self.table.name!r}{schema})",
+        )
+
+
+@kind("rename_table")
+@dataclass(frozen=True)
+class RenameTable(TableChange):
+    """Another name."""
+
+    new_name: str
+
+    def judge(self) -> Judgement:
+        old, new = self.table, TableRef(self.new_name, self.table.schema)
+        return Judgement(
+            Level.MEDIUM,
+            (Reason.RENAME_TABLE,),
+            Lock.ACCESS_EXCLUSIVE,
+            instead="Leave the old name to what still runs, in the same revision: "
+            f"CREATE VIEW {old} AS SELECT * FROM {new}",
+        )
+
+
+@kind("move_table")
+@dataclass(frozen=True)
+class MoveTable(TableChange):
+    """Another schema: the name is another one to whoever writes the schema."""
+
+    new_schema: str
+
+    def judge(self) -> Judgement:
+        return Judgement(
+            Level.MEDIUM,
+            (Reason.RENAME_TABLE,),
+            Lock.ACCESS_EXCLUSIVE,
+            instead="Leave the old name to what still runs, in the same revision: "
+            f"CREATE VIEW {self.table} AS SELECT * FROM "
+            f"{display_name(self.new_schema)}.{display_name(self.table.name)}",
+        )
+
+
+@kind("rewrite_table")
+@dataclass(frozen=True)
+class RewriteTable(TableChange):
+    """A table that is written anew as it is: CLUSTER, VACUUM FULL, SET LOGGED, SET TABLESPACE…"""
+
+    by: str
+
+    def judge(self) -> Judgement:
+        return Judgement(Level.HIGH, (Reason.REBUILDS_TABLE,), Lock.ACCESS_EXCLUSIVE, Cost.REWRITES)
+
+
+@kind("alter_table_options")
+@dataclass(frozen=True)
+class SetTableOptions(TableChange):
+    """Another comment, storage parameter, replica identity and the like."""
+
+    def judge(self) -> Judgement:
+        return Judgement(Level.SAFE, (Reason.CHANGES_SETTINGS,), Lock.SHARE_UPDATE_EXCLUSIVE)
+
+
+@kind("attach_partition")
+@dataclass(frozen=True)
+class AttachPartition(TableChange):
+    """A table that becomes a partition, or the child of another."""
+
+    child: TableRef
+
+    def judge(self) -> Judgement:
+        return Judgement(
+            Level.MEDIUM,
+            (Reason.ADDS_CHECK_CONSTRAINT,),
+            Lock.SHARE_UPDATE_EXCLUSIVE,
+            Cost.SCANS,
+            # https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
+            f"Give {self.child} a valid CHECK with the bounds first: then it is not read.",
+        )
+
+
+@kind("detach_partition")
+@dataclass(frozen=True)
+class DetachPartition(TableChange):
+    """A partition that its table loses: its rows are no longer found there."""
+
+    child: TableRef
+    concurrently: bool = False
+
+    def judge(self) -> Judgement:
+        lock = Lock.SHARE_UPDATE_EXCLUSIVE if self.concurrently else Lock.ACCESS_EXCLUSIVE
+        return Judgement(Level.DESTRUCTIVE, (Reason.DROPS_TABLE_WITH_DATA,), lock, Cost.LOSES)

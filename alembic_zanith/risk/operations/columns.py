@@ -1,0 +1,106 @@
+"""Operations on columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import Computed, Identity
+
+from alembic_zanith.risk.change import Change, TableRef
+from alembic_zanith.risk.changes import columns
+from alembic_zanith.risk.changes.constraints import AddForeignKey, AddPrimaryKey, AddUnique
+from alembic_zanith.risk.changes.indexes import AddIndex
+from alembic_zanith.risk.reading import reads
+from alembic_zanith.risk.statements.values import default_text
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+
+
+@reads(ops.AddColumnOp)
+def add_column(operation: ops.AddColumnOp) -> Iterator[Change]:
+    table = TableRef(operation.table_name, operation.schema)
+    column = operation.column
+    if column.computed is not None:
+        # Without a word SQLAlchemy leaves it to the server, which is VIRTUAL from 18 on.
+        yield columns.AddGeneratedColumn(table, column.name, column.computed.persisted is not False)
+    else:
+        yield columns.AddColumn(table, column.name, bool(column.nullable), _default(column))
+    if column.primary_key and operation.inline_primary_key:
+        yield AddPrimaryKey(table, "")
+    if column.unique:
+        yield AddUnique(table, "")
+    if column.index:
+        yield AddIndex(table, "")
+    for key in column.foreign_keys:
+        parent = _parent(key)
+        yield AddForeignKey(table, str(key.name or ""), parent=parent)
+
+
+@reads(ops.DropColumnOp)
+def drop_column(operation: ops.DropColumnOp) -> Iterator[Change]:
+    yield columns.DropColumn(
+        TableRef(operation.table_name, operation.schema), operation.column_name
+    )
+
+
+@reads(ops.AlterColumnOp)
+def alter_column(operation: ops.AlterColumnOp) -> Iterator[Change]:
+    table = TableRef(operation.table_name, operation.schema)
+    column = operation.column_name
+    if operation.modify_type is not None:
+        yield columns.SetType(
+            table,
+            column,
+            _type(operation.modify_type),
+            _type(operation.existing_type),
+            using="postgresql_using" in operation.kw,
+        )
+    if operation.modify_nullable is not None:
+        yield columns.SetNullable(table, column, operation.modify_nullable)
+    if operation.modify_server_default is not False:
+        yield _new_default(table, column, operation)
+    if operation.modify_comment is not False:
+        yield columns.SetColumnOptions(table, column)
+    if operation.modify_name is not None:
+        yield columns.RenameColumn(table, column, operation.modify_name)
+
+
+def _new_default(table: TableRef, column: str, operation: ops.AlterColumnOp) -> Change:
+    of_identity = (operation.modify_server_default, operation.existing_server_default)
+    if any(isinstance(each, Identity) for each in of_identity):
+        return columns.SetColumnOptions(table, column)
+    return columns.SetDefault(table, column)
+
+
+def _default(column: sa.Column[Any]) -> columns.Default:
+    if column.identity is not None:
+        return columns.Default.VOLATILE
+    default = column.server_default
+    if default is None:
+        return columns.Default.NONE
+    if isinstance(default, Computed):
+        return columns.Default.STABLE
+    expression = getattr(default, "arg", None)
+    if isinstance(expression, str):  # a literal, which SQLAlchemy quotes
+        return columns.Default.STABLE
+    if expression is None:
+        return columns.Default.VOLATILE
+    return default_text(str(expression.compile(dialect=_DIALECT)))
+
+
+def _type(type_: Any) -> str:
+    if type_ is None:
+        return ""
+    return str(sa.types.to_instance(type_).compile(dialect=_DIALECT))
+
+
+def _parent(key: sa.ForeignKey) -> TableRef | None:
+    # As written, "schema.table.column": resolving it needs tables that the operation has not.
+    parts = str(key.target_fullname).split(".")
+    if len(parts) < 2:
+        return None
+    return TableRef(parts[-2], parts[-3] if len(parts) > 2 else None)

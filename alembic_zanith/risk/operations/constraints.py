@@ -1,0 +1,70 @@
+"""Operations on constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
+from alembic.operations import ops
+
+from alembic_zanith.risk.change import Change, TableRef
+from alembic_zanith.risk.changes import constraints
+from alembic_zanith.risk.changes.constraints import Check
+from alembic_zanith.risk.reading import reads
+
+_DROPS: dict[str | None, type[constraints.ConstraintChange]] = {
+    "unique": constraints.DropUnique,
+    "foreignkey": constraints.DropForeignKey,
+}
+
+
+def _name(name: object) -> str:
+    return name if isinstance(name, str) else ""
+
+
+def _check(operation: ops.MigrateOperation) -> Check:
+    options = getattr(operation, "kw", {})
+    return Check.NOT_VALID if options.get("postgresql_not_valid") else Check.SCANS
+
+
+@reads(ops.CreateUniqueConstraintOp)
+def create_unique(operation: ops.CreateUniqueConstraintOp) -> Iterator[Change]:
+    table = TableRef(operation.table_name, operation.schema)
+    yield constraints.AddUnique(table, _name(operation.constraint_name))
+
+
+@reads(ops.CreatePrimaryKeyOp)
+def create_primary_key(operation: ops.CreatePrimaryKeyOp) -> Iterator[Change]:
+    table = TableRef(operation.table_name, operation.schema)
+    yield constraints.AddPrimaryKey(table, _name(operation.constraint_name))
+
+
+@reads(ops.CreateForeignKeyOp)
+def create_foreign_key(operation: ops.CreateForeignKeyOp) -> Iterator[Change]:
+    source, referent = operation.kw.get("source_schema"), operation.kw.get("referent_schema")
+    yield constraints.AddForeignKey(
+        TableRef(operation.source_table, source),
+        _name(operation.constraint_name),
+        _check(operation),
+        TableRef(operation.referent_table, referent),
+    )
+
+
+@reads(ops.CreateCheckConstraintOp)
+def create_check(operation: ops.CreateCheckConstraintOp) -> Iterator[Change]:
+    table = TableRef(operation.table_name, operation.schema)
+    yield constraints.AddCheck(table, _name(operation.constraint_name), _check(operation))
+
+
+@reads(CreateExcludeConstraintOp)
+def create_exclusion(operation: CreateExcludeConstraintOp) -> Iterator[Change]:
+    table = TableRef(operation.table_name, operation.schema)
+    yield constraints.AddExclusion(table, _name(operation.constraint_name))
+
+
+@reads(ops.DropConstraintOp)
+def drop_constraint(operation: ops.DropConstraintOp) -> Iterator[Change]:
+    table = TableRef(operation.table_name, operation.schema)
+    # Autogenerate knows the type; so may a script that was written by hand.
+    cls = _DROPS.get(operation.constraint_type, constraints.DropConstraint)
+    yield cls(table, _name(operation.constraint_name))

@@ -1,0 +1,31 @@
+"""op.execute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from alembic.operations import ops
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import CompileError
+from sqlalchemy.sql.elements import ClauseElement
+
+from alembic_zanith.risk.change import Change
+from alembic_zanith.risk.changes.raw import RawSql
+from alembic_zanith.risk.reading import reads
+from alembic_zanith.risk.statements import changes_in
+
+# Parameters as $1, which PostgreSQL's grammar knows.
+_DIALECT = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+
+
+@reads(ops.ExecuteSQLOp)
+def execute(operation: ops.ExecuteSQLOp) -> Iterator[Change]:
+    text: Any = operation.sqltext
+    if isinstance(text, ClauseElement):
+        try:
+            text = str(text.compile(dialect=_DIALECT))
+        except CompileError as error:
+            yield RawSql(str(text)[:80], f"SQLAlchemy cannot write it as SQL here: {error}")
+            return
+    yield from changes_in(str(text))

@@ -1,0 +1,53 @@
+"""Which changes an operation makes: the registry of readers, and what reads an unknown one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from alembic.operations import MigrateOperation
+
+from .change import Change
+from .changes.raw import RawSql
+
+Reader = Callable[[Any], Iterable[Change]]
+READERS: dict[type[MigrateOperation], Reader] = {}
+"""The reader of each class of operations."""
+
+R = TypeVar("R", bound=Reader)
+
+
+def reads(*operations: type[MigrateOperation]) -> Callable[[R], R]:
+    """Register the reader of classes of operations, and of what is derived from them.
+
+    A plugin with operations of its own gives them a risk entry in this way::
+
+        @reads(CreateViewOp)
+        def create_view(operation):
+            yield CreateObject("view", operation.name)
+    """
+
+    def register(reader: R) -> R:
+        for each in operations:
+            READERS[each] = reader
+        return reader
+
+    return register
+
+
+def changes_of(operation: MigrateOperation) -> tuple[Change, ...]:
+    """Return what an operation changes. One that nobody registered is like raw SQL."""
+    reader = _reader(operation)
+    if reader is not None:
+        return tuple(reader(operation))
+    name = type(operation).__name__
+    return (RawSql(name, f"no risk entry is registered for {name}"),)
+
+
+def is_registered(operation: MigrateOperation) -> bool:
+    """Whether there is an entry for an operation of this class, or of one that it derives from."""
+    return _reader(operation) is not None
+
+
+def _reader(operation: MigrateOperation) -> Reader | None:
+    return next((READERS[cls] for cls in type(operation).__mro__ if cls in READERS), None)

@@ -1,0 +1,221 @@
+"""CREATE, ALTER, COMMENT and RENAME of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from alembic_zanith.risk.change import Change
+from alembic_zanith.risk.changes import (
+    columns,
+    extensions,
+    indexes,
+    objects,
+    row_security,
+    tables,
+)
+from alembic_zanith.risk.changes.raw import Harmless
+
+from .parser import Node, Statement, enum_name, strings, unwrap
+from .registry import read_node, statement
+from .values import dotted, object_word, table
+
+_TABLE_LIKE = {"OBJECT_TABLE", "OBJECT_FOREIGN_TABLE", "OBJECT_MATVIEW", "OBJECT_VIEW"}
+
+
+@statement("create_stmt", "create_foreign_table_stmt")
+def create_table(each: Statement) -> Iterator[Change]:
+    node = each.node.base_stmt if each.name == "create_foreign_table_stmt" else each.node
+    yield tables.CreateTable(table(node.relation), node.if_not_exists)
+    if node.HasField("partbound"):
+        parent = unwrap(node.inh_relations[0])[1]
+        yield tables.SetTableOptions(table(parent))
+
+
+@statement("create_table_as_stmt")
+def create_table_as(each: Statement) -> Iterator[Change]:
+    what = object_word(enum_name(each.node, "objtype"))
+    made = table(each.node.into.rel)
+    if what == "table":
+        yield tables.CreateTable(made, each.node.if_not_exists)
+    else:
+        yield objects.CreateObject(what, str(made))
+
+
+@statement("index_stmt")
+def create_index(each: Statement) -> Iterator[Change]:
+    node = each.node
+    yield indexes.AddIndex(table(node.relation), node.idxname, node.unique, node.concurrent)
+
+
+@statement("create_extension_stmt")
+def create_extension(each: Statement) -> Iterator[Change]:
+    yield extensions.CreateExtension(each.node.extname)
+
+
+@statement("alter_extension_stmt", "alter_extension_contents_stmt")
+def alter_extension(each: Statement) -> Iterator[Change]:
+    yield extensions.AlterExtension(each.node.extname)
+
+
+@statement("create_policy_stmt")
+def create_policy(each: Statement) -> Iterator[Change]:
+    yield row_security.CreatePolicy(table(each.node.table), each.node.policy_name)
+
+
+@statement("alter_policy_stmt")
+def alter_policy(each: Statement) -> Iterator[Change]:
+    yield row_security.AlterPolicy(table(each.node.table), each.node.policy_name)
+
+
+# The names of what is made, as the grammar has them.
+_MADE: dict[str, tuple[str, Callable[[Node], str]]] = {
+    "create_schema_stmt": ("schema", lambda node: node.schemaname),
+    "create_seq_stmt": ("sequence", lambda node: str(table(node.sequence))),
+    "create_enum_stmt": ("type", lambda node: ".".join(strings(node.type_name))),
+    "create_range_stmt": ("type", lambda node: ".".join(strings(node.type_name))),
+    "composite_type_stmt": ("type", lambda node: str(table(node.typevar))),
+    "create_domain_stmt": ("domain", lambda node: ".".join(strings(node.domainname))),
+    "create_stats_stmt": ("statistics", lambda node: ".".join(strings(node.defnames))),
+    "create_cast_stmt": ("cast", lambda node: ".".join(strings(node.sourcetype.names))),
+    "create_conversion_stmt": ("conversion", lambda node: ".".join(strings(node.conversion_name))),
+    "create_op_class_stmt": ("operator class", lambda node: ".".join(strings(node.opclassname))),
+    "create_op_family_stmt": ("operator family", lambda node: ".".join(strings(node.opfamilyname))),
+    "create_transform_stmt": ("transform", lambda node: node.lang),
+    "create_am_stmt": ("access method", lambda node: node.amname),
+    "create_fdw_stmt": ("foreign data wrapper", lambda node: node.fdwname),
+    "create_foreign_server_stmt": ("server", lambda node: node.servername),
+    "create_user_mapping_stmt": ("user mapping", lambda node: node.servername),
+    "create_publication_stmt": ("publication", lambda node: node.pubname),
+    "create_plang_stmt": ("language", lambda node: node.plname),
+    "import_foreign_schema_stmt": ("foreign schema", lambda node: node.remote_schema),
+}
+
+
+@statement(*_MADE)
+def create(each: Statement) -> Iterator[Change]:
+    what, name_of = _MADE[each.name]
+    yield objects.CreateObject(what, name_of(each.node))
+    for node in getattr(each.node, "schema_elts", ()):
+        yield from read_node(*unwrap(node), each.text)
+
+
+@statement("define_stmt")
+def define(each: Statement) -> Iterator[Change]:
+    made = objects.ReplaceObject if each.node.replace else objects.CreateObject
+    what = object_word(enum_name(each.node, "kind"))
+    yield made(what, ".".join(strings(each.node.defnames)))
+
+
+@statement("view_stmt")
+def create_view(each: Statement) -> Iterator[Change]:
+    made = objects.ReplaceObject if each.node.replace else objects.CreateObject
+    yield made("view", str(table(each.node.view)))
+
+
+@statement("create_trig_stmt")
+def create_trigger(each: Statement) -> Iterator[Change]:
+    # It runs in the writes of everybody from here on.
+    name = f"{each.node.trigname} of {table(each.node.relation)}"
+    yield objects.ReplaceObject("trigger", name)
+
+
+@statement("create_event_trig_stmt", "alter_event_trig_stmt")
+def event_trigger(each: Statement) -> Iterator[Change]:
+    yield objects.ReplaceObject("event trigger", each.node.trigname)
+
+
+@statement("rule_stmt")
+def create_rule(each: Statement) -> Iterator[Change]:
+    name = f"{each.node.rulename} of {table(each.node.relation)}"
+    yield objects.ReplaceObject("rule", name)
+
+
+@statement("rename_stmt")
+def rename(each: Statement) -> Iterator[Change]:
+    node = each.node
+    what = enum_name(node, "rename_type")
+    if what == "OBJECT_COLUMN":
+        yield columns.RenameColumn(table(node.relation), node.subname, node.newname)
+    elif what in _TABLE_LIKE:
+        yield tables.RenameTable(table(node.relation), node.newname)
+    elif node.HasField("relation"):
+        name = (
+            f"{node.subname} of {table(node.relation)}" if node.subname else node.relation.relname
+        )
+        yield objects.RenameObject(object_word(what), name)
+    else:
+        yield objects.RenameObject(object_word(what), dotted(node.object) or node.subname)
+
+
+@statement("alter_object_schema_stmt")
+def set_schema(each: Statement) -> Iterator[Change]:
+    node = each.node
+    what = enum_name(node, "object_type")
+    if what in _TABLE_LIKE:
+        yield tables.MoveTable(table(node.relation), node.newschema)
+    else:
+        name = str(table(node.relation)) if node.HasField("relation") else dotted(node.object)
+        yield objects.RenameObject(object_word(what), name)
+
+
+@statement("alter_enum_stmt")
+def alter_enum(each: Statement) -> Iterator[Change]:
+    name = ".".join(strings(each.node.type_name))
+    if each.node.old_val:
+        yield objects.RenameObject("label", f"{each.node.old_val!r} of {name}")
+    else:
+        yield objects.AlterObject("type", name)
+
+
+@statement("alter_domain_stmt")
+def alter_domain(each: Statement) -> Iterator[Change]:
+    name = ".".join(strings(each.node.type_name))
+    # In the grammar: T default, N / O drop and set NOT NULL, C / X add and drop, V validate.
+    if each.node.subtype in ("C", "O", "V"):
+        yield objects.ReplaceObject("constraint of domain", name)
+    elif each.node.subtype == "X":
+        yield objects.DropObject("constraint of domain", name)
+    else:
+        yield objects.AlterObject("domain", name)
+
+
+@statement("comment_stmt", "sec_label_stmt")
+def comment(each: Statement) -> Iterator[Change]:
+    yield Harmless(each.text)
+
+
+# Other options of what stays what it is.
+_ALTERED = {
+    "alter_collation_stmt": "collation",
+    "alter_database_refresh_coll_stmt": "database",
+    "alter_database_set_stmt": "database",
+    "alter_database_stmt": "database",
+    "alter_fdw_stmt": "foreign data wrapper",
+    "alter_foreign_server_stmt": "server",
+    "alter_function_stmt": "function",
+    "alter_object_depends_stmt": "object",
+    "alter_op_family_stmt": "operator family",
+    "alter_operator_stmt": "operator",
+    "alter_publication_stmt": "publication",
+    "alter_seq_stmt": "sequence",
+    "alter_stats_stmt": "statistics",
+    "alter_subscription_stmt": "subscription",
+    "alter_table_space_options_stmt": "tablespace",
+    "alter_tsconfiguration_stmt": "text search configuration",
+    "alter_tsdictionary_stmt": "text search dictionary",
+    "alter_type_stmt": "type",
+    "alter_user_mapping_stmt": "user mapping",
+}
+
+
+@statement(*_ALTERED)
+def alter(each: Statement) -> Iterator[Change]:
+    yield objects.AlterObject(_ALTERED[each.name], _name_of(each))
+
+
+def _name_of(each: Statement) -> str:
+    """Return the first field that names something; which one it is differs by statement."""
+    for field in ("dbname", "fdwname", "servername", "pubname", "subname", "tablespacename"):
+        if field in each.node.DESCRIPTOR.fields_by_name:
+            return str(getattr(each.node, field))
+    return " ".join(each.text.split()[1:4])

@@ -1,0 +1,116 @@
+"""The parser: the only module that knows postgast, PostgreSQL 18's grammar (libpg_query).
+
+https://github.com/eddieland/postgast
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import postgast
+from postgast import PgQueryError
+
+from alembic_zanith.errors import ZanithError
+
+Node = Any
+"""A node of the parse tree: a protobuf message, as libpg_query defines them.
+https://github.com/pganalyze/libpg_query/blob/18-latest/protobuf/pg_query.proto"""
+
+
+class UnreadableSqlError(ZanithError):
+    """SQL that PostgreSQL's grammar does not take."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a string: the name of its node, the node, and its text."""
+
+    name: str
+    node: Node
+    text: str
+
+
+def parse(sql: str) -> list[Statement]:
+    """Return the statements of a string.
+
+    Raises `UnreadableSqlError` with PostgreSQL's message.
+
+    >>> [(each.name, each.text) for each in parse("DROP TABLE a; SELECT 1")]
+    [('drop_stmt', 'DROP TABLE a'), ('select_stmt', 'SELECT 1')]
+    """
+    try:
+        tree = postgast.parse(sql)
+    except PgQueryError as error:
+        raise UnreadableSqlError(str(error)) from None
+    if len(tree.stmts) == 1:
+        return [Statement(*unwrap(tree.stmts[0].stmt), sql.strip().rstrip(";").rstrip())]
+    return list(_each(tree, sql.encode()))
+
+
+def _each(tree: Node, source: bytes) -> Iterator[Statement]:
+    for raw in tree.stmts:
+        # Places are in bytes; no length means to the end.
+        end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(source)
+        text = source[raw.stmt_location : end].decode(errors="replace").strip()
+        yield Statement(*unwrap(raw.stmt), text)
+
+
+def unwrap(node: Node) -> tuple[str, Node]:
+    """Return the name and the content of a node that can be any; both empty for none."""
+    name = node.WhichOneof("node")
+    return ("", None) if name is None else (name, getattr(node, name))
+
+
+def node_names() -> frozenset[str]:
+    """Return the names of all nodes of the grammar."""
+    return frozenset(field.name for field in postgast.pg_query_pb2.Node.DESCRIPTOR.fields)
+
+
+def enum_name(message: Node, field: str) -> str:
+    """Return the name of the value of an enum field, as the grammar has it."""
+    descriptor = message.DESCRIPTOR.fields_by_name[field].enum_type
+    return str(descriptor.values_by_number[getattr(message, field)].name)
+
+
+def enum_names(name: str) -> frozenset[str]:
+    """Return all values of an enum of the grammar but the undefined one."""
+    enum = getattr(postgast.pg_query_pb2, name)
+    return frozenset(key for key in enum.keys() if not key.endswith("_UNDEFINED"))  # noqa: SIM118 -- it is no dict
+
+
+def has(message: Node, field: str) -> bool:
+    """Whether an optional part of a node is there."""
+    return bool(message.HasField(field))
+
+
+def string(node: Node) -> str:
+    """Return the text of a string node, or nothing."""
+    name, content = unwrap(node)
+    return str(content.sval) if name == "string" else ""
+
+
+def strings(nodes: Any) -> list[str]:
+    """Return the texts of a list of string nodes: a name in parts, for instance."""
+    return [string(node) for node in nodes]
+
+
+def descendants(node: Node) -> Iterator[tuple[str, Node]]:
+    """Yield every node below a message with its name, itself left out."""
+    for field, value in node.ListFields():
+        if field.message_type is None:
+            continue
+        for each in value if field.is_repeated else (value,):
+            if each.DESCRIPTOR.name == "Node":
+                name, content = unwrap(each)
+                if content is not None:
+                    yield name, content
+                    yield from descendants(content)
+            else:
+                yield _snake(each.DESCRIPTOR.name), each
+                yield from descendants(each)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

@@ -1,0 +1,147 @@
+"""INSERT, UPDATE, DELETE, MERGE, COPY, SELECT, and what is in their WITH."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from alembic_zanith.risk.change import Change
+from alembic_zanith.risk.changes import objects, rows, tables
+from alembic_zanith.risk.changes.raw import Harmless, RawSql
+
+from .functions import calls
+from .parser import Node, Statement, enum_name, unwrap
+from .registry import read_node, statement
+from .values import is_on, table
+
+
+def _with(each: Statement) -> Iterator[Change]:
+    """Yield what the parts of WITH change: they may write, at the top of a statement alone.
+
+    https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING
+    """
+    if each.node.HasField("with_clause"):
+        for node in each.node.with_clause.ctes:
+            name, query = unwrap(unwrap(node)[1].ctequery)
+            if name != "select_stmt":
+                yield from read_node(name, query, each.text)
+
+
+def _is_always(condition: Node) -> bool:
+    """Whether a WHERE leaves no row out: TRUE, 1 = 1 and the like."""
+    name, content = unwrap(condition)
+    if name == "a_const":
+        return bool(content.boolval.boolval)
+    if name == "a_expr" and enum_name(content, "kind") == "AEXPR_OP":
+        left, right = content.lexpr, content.rexpr
+        is_equal = [unwrap(node)[1].sval for node in content.name] == ["="]
+        return is_equal and unwrap(left)[0] == "a_const" and _same(left, right)
+    return False
+
+
+def _same(left: Node, right: Node) -> bool:
+    (a, x), (b, y) = unwrap(left), unwrap(right)
+    return a == b and str(x).split("location")[0] == str(y).split("location")[0]
+
+
+def _names_some(each: Statement) -> bool:
+    return each.node.HasField("where_clause") and not _is_always(each.node.where_clause)
+
+
+@statement("delete_stmt")
+def delete(each: Statement) -> Iterator[Change]:
+    yield from _with(each)
+    yield rows.DeleteRows(table(each.node.relation), _names_some(each))
+    yield from calls(each)
+
+
+@statement("update_stmt")
+def update(each: Statement) -> Iterator[Change]:
+    yield from _with(each)
+    columns = tuple(unwrap(node)[1].name for node in each.node.target_list)
+    yield rows.UpdateRows(table(each.node.relation), _names_some(each), columns)
+    yield from calls(each)
+
+
+@statement("insert_stmt")
+def insert(each: Statement) -> Iterator[Change]:
+    yield from _with(each)
+    on = table(each.node.relation)
+    yield rows.InsertRows(on)
+    conflict = each.node.on_conflict_clause
+    if each.node.HasField("on_conflict_clause") and conflict.target_list:
+        columns = tuple(unwrap(node)[1].name for node in conflict.target_list)
+        yield rows.UpdateRows(on, some=True, columns=columns)
+    yield from calls(each)
+
+
+@statement("merge_stmt")
+def merge(each: Statement) -> Iterator[Change]:
+    yield from _with(each)
+    on = table(each.node.relation)
+    for node in each.node.merge_when_clauses:
+        _, clause = unwrap(node)
+        matched = enum_name(clause, "match_kind") == "MERGE_WHEN_MATCHED"
+        match enum_name(clause, "command_type"):
+            case "CMD_DELETE":
+                # Not matched by the source: everything that the source does not know goes.
+                some = matched or clause.HasField("condition")
+                yield rows.DeleteRows(on, some)
+            case "CMD_UPDATE":
+                columns = tuple(unwrap(target)[1].name for target in clause.target_list)
+                yield rows.UpdateRows(on, some=True, columns=columns)
+            case "CMD_INSERT":
+                yield rows.InsertRows(on)
+            case _:  # DO NOTHING
+                pass
+    yield from calls(each)
+
+
+@statement("copy_stmt")
+def copy(each: Statement) -> Iterator[Change]:
+    node = each.node
+    if node.is_program:
+        yield objects.AlterServer("program", node.filename)
+    elif node.filename and not node.is_from:
+        yield objects.AlterServer("file", node.filename)
+    if node.is_from:
+        yield rows.InsertRows(table(node.relation))
+    elif node.HasField("query"):
+        name, query = unwrap(node.query)
+        yield from read_node(name, query, each.text)
+    else:
+        yield Harmless(each.text)
+
+
+@statement("select_stmt")
+def select(each: Statement) -> Iterator[Change]:
+    found = [*_with(each), *calls(each)]
+    if each.node.HasField("into_clause"):
+        found.append(tables.CreateTable(table(each.node.into_clause.rel)))
+    yield from found or [Harmless(each.text)]
+
+
+@statement("explain_stmt")
+def explain(each: Statement) -> Iterator[Change]:
+    name, query = unwrap(each.node.query)
+    if is_on(each.node.options, "analyze"):
+        yield from read_node(name, query, each.text)
+    else:
+        yield Harmless(each.text)
+
+
+@statement("prepare_stmt")
+def prepare(each: Statement) -> Iterator[Change]:
+    # What it prepares may run any number of times from here on.
+    name, query = unwrap(each.node.query)
+    yield from read_node(name, query, each.text)
+
+
+@statement("declare_cursor_stmt")
+def declare_cursor(each: Statement) -> Iterator[Change]:
+    name, query = unwrap(each.node.query)
+    yield from read_node(name, query, each.text)
+
+
+@statement("execute_stmt")
+def execute(each: Statement) -> Iterator[Change]:
+    yield RawSql(each.text, f"what {each.node.name} stands for was prepared elsewhere")

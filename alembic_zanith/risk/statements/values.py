@@ -1,0 +1,177 @@
+"""Parts of statements as the changes want them."""
+
+from __future__ import annotations
+
+import postgast
+
+from alembic_zanith.risk.change import TableRef
+from alembic_zanith.risk.changes.columns import Default
+
+from .parser import Node, descendants, enum_name, string, strings, unwrap
+
+# Marked stable or immutable in pg_proc, and usual as defaults. Any other function is taken for
+# volatile: https://www.postgresql.org/docs/current/xfunc-volatility.html
+_NOT_VOLATILE = {
+    "array_fill",
+    "coalesce",
+    "concat",
+    "current_setting",
+    "current_schema",
+    "date_trunc",
+    "decode",
+    "encode",
+    "format",
+    "json_build_array",
+    "json_build_object",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "lower",
+    "make_date",
+    "make_interval",
+    "now",
+    "statement_timestamp",
+    "timezone",
+    "to_char",
+    "to_date",
+    "to_json",
+    "to_jsonb",
+    "to_timestamp",
+    "transaction_timestamp",
+    "txid_current",
+    "upper",
+}
+
+_SERIALS = {"serial", "serial2", "serial4", "serial8", "bigserial", "smallserial"}
+
+
+def table(range_var: Node) -> TableRef:
+    """Return the table that a statement is on."""
+    return TableRef(range_var.relname, range_var.schemaname or None)
+
+
+def table_of(parts: list[str]) -> TableRef:
+    """Return a table from its name in parts; a database in front is the connected one."""
+    return TableRef(parts[-1], parts[-2] if len(parts) > 1 else None)
+
+
+def dotted(node: Node) -> str:
+    """Return the name of any object that a statement names, as it reads."""
+    name, content = unwrap(node)
+    if name == "string":
+        return str(content.sval)
+    if name == "list":
+        return ".".join(filter(None, (dotted(item) for item in content.items)))
+    if name == "object_with_args":
+        return ".".join(strings(content.objname))
+    if name == "type_name":
+        return ".".join(strings(content.names))
+    if name == "range_var":
+        return str(table(content))
+    return ""
+
+
+def type_text(type_name: Node) -> str:
+    """Return a type as it was written, with its limits: `character varying(20)`."""
+    names = strings(type_name.names)
+    if names[:1] == ["pg_catalog"]:
+        names = names[1:]
+    limits = []
+    for node in type_name.typmods:
+        kind, content = unwrap(node)
+        if kind == "a_const":
+            limits.append(str(content.ival.ival))
+    text = ".".join(names) + (f"({','.join(limits)})" if limits else "")
+    return text + ("[]" if type_name.array_bounds else "")
+
+
+def is_serial(type_name: Node) -> bool:
+    """Whether a column of the type gets a sequence."""
+    return strings(type_name.names)[-1:] != [] and strings(type_name.names)[-1] in _SERIALS
+
+
+def default_of(expression: Node) -> Default:
+    """Tell whether a default is the same for all rows that are there."""
+    name, content = unwrap(expression)
+    if not name:
+        return Default.NONE
+    nodes = [(name, content), *descendants(content)]
+    for kind, node in nodes:
+        if kind == "func_call" and strings(node.funcname)[-1] not in _NOT_VOLATILE:
+            return Default.VOLATILE
+    return Default.STABLE
+
+
+def cascades(message: Node) -> bool:
+    """Whether a statement says CASCADE."""
+    return enum_name(message, "behavior") == "DROP_CASCADE"
+
+
+def object_word(enum: str) -> str:
+    """Return an object type in SQL's words.
+
+    >>> object_word("OBJECT_FOREIGN_TABLE"), object_word("OBJECT_MATVIEW")
+    ('foreign table', 'materialized view')
+    """
+    word = enum.removeprefix("OBJECT_").replace("_", " ").lower()
+    return {
+        "matview": "materialized view",
+        "fdw": "foreign data wrapper",
+        "opclass": "operator class",
+        "opfamily": "operator family",
+        "statistic ext": "statistics",
+        "tsconfiguration": "text search configuration",
+        "tsdictionary": "text search dictionary",
+        "tsparser": "text search parser",
+        "tstemplate": "text search template",
+        "foreign server": "server",
+    }.get(word, word)
+
+
+def option(options: object, name: str) -> Node | None:
+    """Return the value of an option of a statement, if it has one of that name."""
+    for each in options:  # type: ignore[attr-defined]  # a repeated field of protobuf
+        kind, content = unwrap(each)
+        if kind == "def_elem" and content.defname.lower() == name:
+            return content.arg
+    return None
+
+
+def is_on(options: object, name: str) -> bool:
+    """Whether a boolean option is given and not switched off."""
+    value = option(options, name)
+    if value is None:
+        return False
+    kind, content = unwrap(value)
+    if kind == "string":
+        return str(content.sval).lower() not in ("off", "false", "0", "no")
+    if kind == "integer":
+        return bool(content.ival)
+    if kind == "boolean":
+        return bool(content.boolval)
+    return True
+
+
+def default_text(expression: str) -> Default:
+    """Tell the same of a default that is written as SQL.
+
+    >>> default_text("now()").value, default_text("gen_random_uuid()").value
+    ('stable', 'volatile')
+    """
+    tree = postgast.parse(f"SELECT {expression}")
+    return default_of(unwrap(tree.stmts[0].stmt)[1].target_list[0].res_target.val)
+
+
+__all__ = [
+    "cascades",
+    "default_of",
+    "default_text",
+    "dotted",
+    "is_on",
+    "is_serial",
+    "object_word",
+    "option",
+    "string",
+    "table",
+    "table_of",
+    "type_text",
+]

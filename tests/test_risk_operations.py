@@ -1,0 +1,101 @@
+"""An operation and the SQL that Alembic writes for it are judged alike."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import sqlalchemy as sa
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
+from alembic.operations import MigrateOperation, Operations, ops
+from alembic.runtime.migration import MigrationContext
+
+import alembic_zanith.risk.operations  # noqa: F401 -- registers the readers
+from alembic_zanith.risk.assessment import Assessment
+from alembic_zanith.risk.reading import changes_of
+from alembic_zanith.risk.statements import changes_in
+
+OPERATIONS: list[MigrateOperation] = [
+    ops.AddColumnOp("t", sa.Column("c", sa.Integer)),
+    ops.AddColumnOp("t", sa.Column("c", sa.Integer, nullable=False)),
+    ops.AddColumnOp("t", sa.Column("c", sa.Integer, server_default="5", nullable=False)),
+    ops.AddColumnOp("t", sa.Column("c", sa.DateTime, server_default=sa.func.now())),
+    ops.AddColumnOp("t", sa.Column("c", sa.Uuid, server_default=sa.text("gen_random_uuid()"))),
+    ops.AddColumnOp("t", sa.Column("c", sa.Integer, sa.Identity())),
+    ops.AddColumnOp("t", sa.Column("c", sa.Integer, sa.Computed("a + 1", persisted=True))),
+    ops.AddColumnOp("t", sa.Column("c", sa.Integer, sa.ForeignKey("s.p.id")), schema="q"),
+    ops.DropColumnOp("t", "c", schema="Odd Schema"),
+    ops.AlterColumnOp("t", "c", modify_type=sa.String(10)),
+    ops.AlterColumnOp("t", "c", modify_type=sa.Numeric(10, 2), postgresql_using="c::numeric"),
+    ops.AlterColumnOp("t", "c", modify_nullable=False),
+    ops.AlterColumnOp("t", "c", modify_nullable=True),
+    ops.AlterColumnOp("t", "c", modify_server_default="5"),
+    ops.AlterColumnOp("t", "c", modify_server_default=None),
+    ops.AlterColumnOp("t", "c", modify_name="d"),
+    ops.AlterColumnOp("t", "c", modify_type=sa.Text(), modify_nullable=False, modify_name="d"),
+    ops.CreateTableOp("t", [sa.Column("id", sa.Integer, primary_key=True)], schema="s"),
+    ops.CreateTableOp("t", [sa.Column("id", sa.Integer)], if_not_exists=True),
+    ops.DropTableOp("t", schema="s"),
+    ops.RenameTableOp("t", "u", schema="s"),
+    ops.CreateIndexOp("i", "t", ["c"]),
+    ops.CreateIndexOp("i", "t", ["c"], unique=True, schema="s"),
+    ops.CreateIndexOp("i", "t", ["c"], postgresql_concurrently=True),
+    ops.CreateIndexOp("i", "t", ["c"], unique=True, postgresql_concurrently=True),
+    ops.DropIndexOp("i"),
+    ops.DropIndexOp("i", postgresql_concurrently=True),
+    ops.CreateUniqueConstraintOp("k", "t", ["c"]),
+    ops.CreatePrimaryKeyOp("k", "t", ["c"], schema="s"),
+    ops.CreateForeignKeyOp("k", "t", "p", ["c"], ["id"], source_schema="s", referent_schema="q"),
+    ops.CreateForeignKeyOp("k", "t", "p", ["c"], ["id"], postgresql_not_valid=True),
+    ops.CreateCheckConstraintOp("k", "t", "c > 0"),
+    ops.CreateCheckConstraintOp("k", "t", "c > 0", postgresql_not_valid=True),
+    CreateExcludeConstraintOp("k", "t", [("c", "=")], using="gist"),
+    ops.DropConstraintOp("k", "t"),
+    ops.BulkInsertOp(sa.table("t", sa.column("c", sa.Integer)), [{"c": 1}]),
+    ops.ExecuteSQLOp("TRUNCATE t"),
+    ops.ExecuteSQLOp(sa.delete(sa.table("t"))),
+    ops.ExecuteSQLOp(sa.text("DELETE FROM t WHERE c = 5")),
+]
+
+
+def sql_of(operation: MigrateOperation) -> str:
+    written = io.StringIO()
+    context = MigrationContext.configure(
+        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": written}
+    )
+    Operations(context).invoke(operation)
+    return written.getvalue()
+
+
+def said(assessment: Assessment) -> list[tuple[object, ...]]:
+    return [(each.change.kind, each.change.subject, each.judgement) for each in assessment.findings]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: type(each).__name__)
+def test_an_operation_is_judged_like_its_sql(operation: MigrateOperation) -> None:
+    by_operation = Assessment.of("operation", changes_of(operation))
+    by_sql = Assessment.of("sql", changes_in(sql_of(operation)))
+    assert sorted(said(by_operation), key=str) == sorted(said(by_sql), key=str)
+    assert by_operation.findings
+
+
+def test_every_operation_of_alembic_has_an_entry() -> None:
+    containers = {
+        ops.AddConstraintOp,
+        ops.AlterTableOp,
+        ops.DowngradeOps,
+        ops.MigrateOperation,
+        ops.MigrationScript,
+        ops.ModifyTableOps,
+        ops.OpContainer,
+        ops.UpgradeOps,
+    }
+    from alembic_zanith.risk.reading import READERS
+
+    classes = {
+        each
+        for each in vars(ops).values()
+        if isinstance(each, type) and issubclass(each, MigrateOperation)
+    }
+    assert classes - containers <= set(READERS)
+    assert CreateExcludeConstraintOp in READERS
