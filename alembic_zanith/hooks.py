@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from alembic import op
+from alembic.operations import Operations
+from alembic.operations.base import AbstractOperations
 from alembic.operations.batch import BatchOperationsImpl
 from alembic.runtime import plugins
 from alembic.runtime.migration import MigrationContext
@@ -18,7 +23,7 @@ from .errors import ZanithError
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
-    from alembic.operations.base import AbstractOperations
+    from alembic.operations import MigrateOperation
     from alembic.runtime.migration import RevisionStep
 
 _ORIGINAL = "_zanith_original"
@@ -31,6 +36,7 @@ NameFilter = Callable[[str | None, str, dict[str, Any]], bool]
 def install() -> None:
     """Put the wraps in place that `import alembic_zanith` needs."""
     _wrap(MigrationContext, "run_migrations", _noting_revisions)
+    _wrap(AbstractOperations, "invoke", _telling_the_watcher)
 
 
 def _wrap(owner: type, name: str, decorate: Callable[[Callable[..., Any]], Any]) -> None:
@@ -71,6 +77,56 @@ def _noting_revisions(original: Callable[..., None]) -> Callable[..., None]:
             setattr(self, _IS_DOWNGRADE, False)
 
     return run_migrations
+
+
+Invoke = Callable[[], Any]
+Watcher = Callable[["MigrateOperation", Invoke], Any]
+_WATCHER: ContextVar[Watcher | None] = ContextVar("zanith_watcher", default=None)
+
+
+def _telling_the_watcher(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap `AbstractOperations.invoke`: who watches is handed each operation, to invoke it or not.
+
+    Every operation goes through here, those of other plugins and of batches too. The documented
+    place, a subclass of `Operations`, is never used for the `op` that scripts import.
+    """
+
+    @functools.wraps(original)
+    def invoke(self: AbstractOperations, operation: MigrateOperation) -> Any:
+        watcher = _WATCHER.get()
+        if watcher is None:
+            return original(self, operation)
+        return watcher(operation, functools.partial(original, self, operation))
+
+    return invoke
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Hand every operation that is invoked in the block to a function."""
+    token = _WATCHER.set(watcher)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
+
+
+@contextmanager
+def op_of(context: MigrationContext) -> Iterator[None]:
+    """Have the `op` that scripts import work on another context while the block runs.
+
+    The documented `Operations.context()` cannot be used inside itself: it leaves no `op` at all
+    behind, and does so not even where the block fails.
+    """
+    outer: Operations | None = getattr(op, "_proxy", None)
+    inner = Operations(context)
+    inner._install_proxy()
+    try:
+        yield
+    finally:
+        inner._remove_proxy()
+        if outer is not None:
+            outer._install_proxy()
 
 
 def current_revision(context: MigrationContext) -> str | None:

@@ -1,0 +1,1 @@
+"""What is pending: recorded scripts, as values."""

@@ -1,0 +1,79 @@
+"""The connection that a script sees while it is recorded: statements are noted, none is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, Self
+
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.mock import MockConnection
+
+
+class NeedsDatabase(BaseException):
+    """Raised where a script wants something that only a database can tell.
+
+    Not an `Exception`, so that no `except Exception` of a script swallows it.
+    """
+
+
+class Unread:
+    """The result of a statement that was not run. Whoever reads it ends the recording."""
+
+    def __init__(self, statement: str) -> None:
+        self._statement = statement
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NeedsDatabase(f"it reads the result ({name}) of: {self._statement}")
+
+    def __iter__(self) -> NoReturn:
+        raise NeedsDatabase(f"it reads the rows of: {self._statement}")
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+
+class StandIn(MockConnection):
+    """SQLAlchemy's documented mock of a connection, with what scripts call besides `execute`.
+
+    https://docs.sqlalchemy.org/en/20/core/engines.html#sqlalchemy.create_mock_engine
+    """
+
+    def __init__(self, dialect: Dialect, note: Callable[[Any], str]) -> None:
+        super().__init__(dialect, lambda statement, *_: Unread(note(statement)))
+        self._note = note
+
+    def exec_driver_sql(self, statement: str, *_: Any, **__: Any) -> Unread:
+        return Unread(self._note(statement))
+
+    def scalar(self, statement: Any, *_: Any, **__: Any) -> NoReturn:
+        raise NeedsDatabase(f"it reads the result of: {self._note(statement)}")
+
+    scalars = scalar
+
+    def commit(self) -> None:
+        """Do nothing: nothing was begun."""
+
+    rollback = close = commit
+
+    def in_transaction(self) -> bool:
+        return False
+
+    in_nested_transaction = in_transaction
+
+    @contextmanager
+    def begin(self) -> Iterator[Self]:
+        yield self
+
+    begin_nested = begin
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise NeedsDatabase(f"it uses {name} of a connection")
