@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.levels import Level
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """What the author of a script allows: a reason or kind of risk, and why it is right here.
+
+    `line` is where it stands. `why` is empty where the author gave none; then it allows nothing.
+    """
+
+    code: str
+    why: str
+    line: int
 
 
 @dataclass(frozen=True)
@@ -15,8 +28,12 @@ class PlannedOperation:
     assessment: Assessment
     sql: str
     """What Alembic writes for it; empty where that depends on the database."""
-    line: int | None
+    line: int | None = None
     """The line of the script that calls it; None where the script has no file."""
+    rows: int | None = None
+    """About how many rows are in the tables that it works on; None where nobody asked."""
+    allowed_by: tuple[Suppression, ...] = ()
+    """The suppressions that cover all of its reasons; none where a reason is left."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +54,19 @@ class PlannedRevision:
     operations: tuple[PlannedOperation, ...]
     ended: str | None = None
     possible: tuple[PossibleCall, ...] = ()
+    complaints: tuple[str, ...] = ()
+    """What is wrong with its suppressions, a sentence each."""
 
     @property
     def is_partial(self) -> bool:
         """Whether there may be more operations than these."""
         return self.ended is not None
+
+    @property
+    def level(self) -> Level:
+        """The highest level of its operations."""
+        levels = (operation.assessment.level for operation in self.operations)
+        return max(levels, default=Level.SAFE)
 
 
 @dataclass(frozen=True)
@@ -50,8 +75,15 @@ class Plan:
 
     revisions: tuple[PlannedRevision, ...]
     is_downgrade: bool = False
+    facts: dict[str, str] = field(default_factory=dict)
+    """What was asked of the database: its name and server version; empty without one."""
 
     @property
+    def direction(self) -> str:
+        """`upgrade` or `downgrade`."""
+        return "downgrade" if self.is_downgrade else "upgrade"
+
+    @cached_property
     def operations(self) -> list[tuple[PlannedRevision, PlannedOperation]]:
         """Every operation with the script that it is in."""
         return [(each, operation) for each in self.revisions for operation in each.operations]
@@ -59,5 +91,4 @@ class Plan:
     @property
     def level(self) -> Level:
         """The highest level of all."""
-        levels = (operation.assessment.level for _, operation in self.operations)
-        return max(levels, default=Level.SAFE)
+        return max((each.level for each in self.revisions), default=Level.SAFE)

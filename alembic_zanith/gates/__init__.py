@@ -1,0 +1,1 @@
+"""What a plan has to pass before it runs."""
