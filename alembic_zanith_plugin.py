@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, _SubParsersAction
+    from argparse import Action, ArgumentParser, _SubParsersAction
     from importlib.machinery import ModuleSpec
 
     from alembic.config import CommandLine, Config
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 COMMAND_LINE_MODULE = "alembic.config"
 RECOVER = "zanith-recover"
+GATED = ("upgrade", "downgrade")
 
 
 def setup(plugin: Plugin) -> None:
@@ -77,6 +78,9 @@ def _adding_our_commands(init: Callable[..., None]) -> Callable[..., None]:
         subparsers = getattr(self, "subparsers", None)
         if subparsers is not None:
             add_commands(subparsers)
+            for name in GATED:
+                if name in subparsers.choices:
+                    add_flags(subparsers.choices[name])
 
     return with_our_commands
 
@@ -93,6 +97,62 @@ def add_commands(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     )
     parser.add_argument("zanith_arguments", nargs="*")
     parser.set_defaults(cmd=(zanith_recover, ["zanith_arguments"], []))
+
+
+def add_flags(parser: ArgumentParser) -> None:
+    """Add the flags of the gates to a command of Alembic's."""
+    group = parser.add_argument_group("gates of alembic-zanith")
+    # The settings of the same names read them as zanith_<name>.
+    group.add_argument(
+        "--max-risk",
+        dest="zanith_max_risk",
+        metavar="N",
+        action=_switching_on(),
+        help="Refuse operations that score above N (0 to 100).",
+    )
+    group.add_argument(
+        "--mode",
+        dest="zanith_mode",
+        metavar="MODE",
+        action=_switching_on(),
+        help="dev, staging or production, in place of the project's own.",
+    )
+    for flag, what in (
+        ("--allow-destructive", "Let operations that lose data run."),
+        ("--dry-run", "Print the plan with its risks; run nothing."),
+        ("--shadow-verified", "Refuse to run without the receipt of zanith-verify."),
+        ("--skip-shadow-check", "Run without such a receipt."),
+    ):
+        group.add_argument(
+            flag,
+            dest=f"zanith_{flag[2:].replace('-', '_')}",
+            action=_switching_on(),
+            nargs=0,
+            const=True,
+            help=what,
+        )
+
+
+def _switching_on() -> type[Action]:
+    """Return an action that stores a flag and switches the package on.
+
+    Where env.py does not import the package, a flag would be ignored without a word.
+    """
+    import argparse
+
+    class StoreAndSwitchOn(argparse.Action):
+        def __call__(
+            self,
+            parser: ArgumentParser,
+            namespace: argparse.Namespace,
+            values: Any,
+            option_string: str | None = None,
+        ) -> None:
+            import alembic_zanith  # noqa: F401
+
+            setattr(namespace, self.dest, self.const if self.nargs == 0 else values)
+
+    return StoreAndSwitchOn
 
 
 def zanith_recover(config: Config, arguments: Sequence[str]) -> None:

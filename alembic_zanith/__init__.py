@@ -4,7 +4,7 @@ Importing this package in env.py switches it on for the project: the operations 
 and autogenerate parks what it would have dropped.
 """
 
-from . import autogenerate, hooks, operations
+from . import autogenerate, enforcement, hooks, operations
 from .errors import ZanithError
 from .recovery import (
     archive_column,
@@ -21,7 +21,7 @@ from .recovery import (
 )
 from .workspace import Workspace
 
-hooks.install()
+hooks.install(enforcement.around_run)
 autogenerate.register()
 
 __all__ = [

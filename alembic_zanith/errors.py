@@ -21,6 +21,10 @@ class ConfigurationError(ZanithError):
     """A setting is unknown or has a value that is not allowed."""
 
 
+class RefusedError(ZanithError):
+    """A gate does not let it pass. Nothing of it has run."""
+
+
 class UnsupportedDatabaseError(ZanithError):
     """The operation was called on a database that is not PostgreSQL."""
 

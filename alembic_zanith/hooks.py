@@ -7,24 +7,28 @@ wrapped already is unwrapped first.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from alembic import context as environment_proxy
 from alembic import op
 from alembic.operations import Operations
 from alembic.operations.base import AbstractOperations
 from alembic.operations.batch import BatchOperationsImpl
 from alembic.runtime import plugins
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.pool.base import _ConnectionFairy
 
 from .errors import ZanithError
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations import MigrateOperation
-    from alembic.runtime.migration import RevisionStep
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.runtime.migration import RevisionStep, StampStep
 
 _ORIGINAL = "_zanith_original"
 _REVISION = "_zanith_revision"
@@ -33,10 +37,22 @@ _IS_DOWNGRADE = "_zanith_is_downgrade"
 NameFilter = Callable[[str | None, str, dict[str, Any]], bool]
 
 
-def install() -> None:
-    """Put the wraps in place that `import alembic_zanith` needs."""
-    _wrap(MigrationContext, "run_migrations", _noting_revisions)
+Steps = Iterable["RevisionStep | StampStep"]
+StepsOf = Callable[[Any, "MigrationContext"], Steps]
+Run = Callable[[StepsOf], None]
+AroundRun = Callable[["MigrationContext", StepsOf, Run, "dict[str, Any]"], None]
+
+
+def install(around_run: AroundRun | None = None) -> None:
+    """Put the wraps in place that `import alembic_zanith` needs.
+
+    `around_run` is called in place of every run of migrations, with the context, the function
+    that gives the steps, one that runs what such a function gives, and what env.py hands to the
+    scripts.
+    """
+    _wrap(MigrationContext, "run_migrations", functools.partial(_noting_revisions, around_run))
     _wrap(AbstractOperations, "invoke", _telling_the_watcher)
+    _wrap(_ConnectionFairy, "cursor", _watching_cursors)
 
 
 def _wrap(owner: type, name: str, decorate: Callable[[Callable[..., Any]], Any]) -> None:
@@ -47,12 +63,15 @@ def _wrap(owner: type, name: str, decorate: Callable[[Callable[..., Any]], Any])
     setattr(owner, name, wrapper)
 
 
-def _noting_revisions(original: Callable[..., None]) -> Callable[..., None]:
-    """Wrap `MigrationContext.run_migrations`: while a step runs, the context knows which.
+def _noting_revisions(
+    around_run: AroundRun | None, original: Callable[..., None]
+) -> Callable[..., None]:
+    """Wrap `MigrationContext.run_migrations`: it is the one place that all runs go through.
 
-    An operation sees its `MigrationContext`, which does not say whose script is calling it. The
+    Something has to come before the current revision is read, and before each script: the
     documented hook for steps, `on_version_apply`, comes only after the step, and has to be given
-    to `context.configure()` in env.py.
+    to `context.configure()` in env.py. And while a step runs, the context knows which: an
+    operation sees its `MigrationContext`, which does not say whose script is calling it.
     """
 
     @functools.wraps(original)
@@ -62,30 +81,37 @@ def _noting_revisions(original: Callable[..., None]) -> Callable[..., None]:
             original(self, **kw)
             return
 
-        def noted(heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
-            for step in steps_of(heads, context):
-                setattr(context, _REVISION, step.info.up_revision_id)
-                setattr(context, _IS_DOWNGRADE, not step.info.is_upgrade)
-                yield step
+        def run(given: StepsOf) -> None:
+            def noted(heads: Any, context: MigrationContext) -> Iterator[RevisionStep | StampStep]:
+                for step in given(heads, context):
+                    setattr(context, _REVISION, step.info.up_revision_id)
+                    setattr(context, _IS_DOWNGRADE, not step.info.is_upgrade)
+                    yield step
 
-        self._migrations_fn = noted
-        try:
-            original(self, **kw)
-        finally:
-            self._migrations_fn = steps_of
-            setattr(self, _REVISION, None)
-            setattr(self, _IS_DOWNGRADE, False)
+            self._migrations_fn = noted  # type: ignore[assignment]  # stamps have steps as well
+            try:
+                original(self, **kw)
+            finally:
+                self._migrations_fn = steps_of
+                setattr(self, _REVISION, None)
+                setattr(self, _IS_DOWNGRADE, False)
+
+        if around_run is None:
+            run(steps_of)
+        else:
+            around_run(self, steps_of, run, kw)
 
     return run_migrations
 
 
-Invoke = Callable[[], Any]
+Invoke = Callable[["MigrateOperation"], Any]
 Watcher = Callable[["MigrateOperation", Invoke], Any]
 _WATCHER: ContextVar[Watcher | None] = ContextVar("zanith_watcher", default=None)
 
 
 def _telling_the_watcher(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap `AbstractOperations.invoke`: who watches is handed each operation, to invoke it or not.
+    """Wrap `AbstractOperations.invoke`: who watches is handed each operation, to invoke it, another
+    one or none.
 
     Every operation goes through here, those of other plugins and of batches too. The documented
     place, a subclass of `Operations`, is never used for the `op` that scripts import.
@@ -96,7 +122,7 @@ def _telling_the_watcher(original: Callable[..., Any]) -> Callable[..., Any]:
         watcher = _WATCHER.get()
         if watcher is None:
             return original(self, operation)
-        return watcher(operation, functools.partial(original, self, operation))
+        return watcher(operation, functools.partial(original, self))
 
     return invoke
 
@@ -111,22 +137,62 @@ def watching(watcher: Watcher) -> Iterator[None]:
         _WATCHER.reset(token)
 
 
+Cursors = Callable[[Any], Any]
+_CURSORS: ContextVar[Cursors | None] = ContextVar("zanith_cursors", default=None)
+
+
+def _watching_cursors(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the `cursor()` of pooled connections: who watches is handed each one of the driver's.
+
+    `before_cursor_execute`, the documented event, does not see what a script sends with a cursor
+    that it has got by `op.get_bind().connection.cursor()`. SQLAlchemy's own come from here too.
+    """
+
+    @functools.wraps(original)
+    def cursor(self: Any, *args: Any, **kw: Any) -> Any:
+        watcher = _CURSORS.get()
+        made = original(self, *args, **kw)
+        if watcher is None:
+            return made
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        return made if caller.startswith("sqlalchemy.") else watcher(made)
+
+    return cursor
+
+
+@contextmanager
+def watching_cursors(watcher: Cursors) -> Iterator[None]:
+    """Hand every cursor that a script makes for itself in the block to a function."""
+    token = _CURSORS.set(watcher)
+    try:
+        yield
+    finally:
+        _CURSORS.reset(token)
+
+
 @contextmanager
 def op_of(context: MigrationContext) -> Iterator[None]:
-    """Have the `op` that scripts import work on another context while the block runs.
+    """Have the `op` and `context` that scripts import work on another context in the block.
 
     The documented `Operations.context()` cannot be used inside itself: it leaves no `op` at all
-    behind, and does so not even where the block fails.
+    behind, and does so not even where the block fails. And nothing documented hands another
+    `MigrationContext` to an `EnvironmentContext` than `configure()`, which makes a new one.
     """
     outer: Operations | None = getattr(op, "_proxy", None)
+    environment: EnvironmentContext | None = getattr(environment_proxy, "_proxy", None)
+    outer_context = None if environment is None else environment._migration_context
     inner = Operations(context)
     inner._install_proxy()
+    if environment is not None:
+        environment._migration_context = context
     try:
         yield
     finally:
         inner._remove_proxy()
         if outer is not None:
             outer._install_proxy()
+        if environment is not None:
+            environment._migration_context = outer_context
 
 
 def current_revision(context: MigrationContext) -> str | None:

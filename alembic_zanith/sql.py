@@ -42,6 +42,16 @@ def one(connection: Connection, statement: str) -> tuple[Any, ...]:
     return tuple(row)
 
 
+def is_autocommit(connection: Connection) -> bool:
+    """Whether each statement is committed by itself.
+
+    In autocommit SQLAlchemy's own transaction is only a pretence; the driver knows.
+    """
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        return True
+    return bool(getattr(connection.connection.dbapi_connection, "autocommit", False))
+
+
 CALLERS_PATH = "alembic_zanith.search_path"
 """The setting in which `integrity.pinned_settings` remembers the caller's `search_path`, after a
 mark that tells an empty one from none."""

@@ -4,8 +4,11 @@ from .context import settings_of, workspace
 from .settings import DEFAULT_RETENTION_DAYS, SETTINGS, Setting, Settings
 from .sources import load_settings
 from .values import (
+    DestructiveOps,
     DropStrategy,
     Mode,
+    PlanSource,
+    ShadowCheck,
     StrategyOverride,
     UnknownTables,
     parse_retention_days,
@@ -14,10 +17,13 @@ from .values import (
 __all__ = [
     "DEFAULT_RETENTION_DAYS",
     "SETTINGS",
+    "DestructiveOps",
     "DropStrategy",
     "Mode",
+    "PlanSource",
     "Setting",
     "Settings",
+    "ShadowCheck",
     "StrategyOverride",
     "UnknownTables",
     "load_settings",

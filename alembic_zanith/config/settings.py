@@ -13,9 +13,13 @@ from typing import Any
 
 from alembic_zanith.identifiers import DEFAULT_ARCHIVE_SCHEMA
 
+from .quantities import parse_count, parse_duration, parse_rows, parse_score, parse_switch
 from .values import (
+    DestructiveOps,
     DropStrategy,
     Mode,
+    PlanSource,
+    ShadowCheck,
     StrategyOverride,
     UnknownTables,
     choice,
@@ -76,6 +80,120 @@ class Settings:
             choice(UnknownTables),
             "What autogenerate does with tables that no revision of the project ever named: "
             "ignore or drop.",
+        ),
+    )
+
+    max_risk: int = field(
+        default=80,
+        metadata=_key(
+            parse_score,
+            "Highest score, 0 to 100, that an operation may have.",
+            {Mode.DEV: 100, Mode.PRODUCTION: 60},
+        ),
+    )
+    allow_destructive: bool = field(
+        default=False,
+        metadata=_key(
+            parse_switch,
+            "Whether operations that lose data may run; in production mode they never may.",
+            {Mode.DEV: True},
+        ),
+    )
+    destructive_ops: DestructiveOps = field(
+        default=DestructiveOps.REFUSE,
+        metadata=_key(
+            choice(DestructiveOps),
+            "What becomes of drops in scripts: refuse has them pass the gates, protect parks "
+            "what they would have dropped.",
+        ),
+    )
+    preflight: bool = field(
+        default=True,
+        metadata=_key(
+            parse_switch,
+            "Whether the rows that are there are looked at before constraints are added.",
+            {Mode.DEV: False},
+        ),
+    )
+    preflight_timeout: int | None = field(
+        default=10_000,
+        metadata=_key(parse_duration, "Longest time that one such look may take."),
+    )
+    advisory_lock: bool = field(
+        default=True,
+        metadata=_key(
+            parse_switch,
+            "Whether a run waits for another run on the same database to end.",
+            {Mode.DEV: False},
+        ),
+    )
+    lock_wait: int | None = field(
+        default=300_000,
+        metadata=_key(parse_duration, "Longest time to wait for that other run."),
+    )
+    lock_timeout: int | None = field(
+        default=5_000,
+        metadata=_key(
+            parse_duration,
+            "Longest time that a statement waits for a lock before it is tried again.",
+            {Mode.DEV: None},
+        ),
+    )
+    lock_retries: int = field(
+        default=5,
+        metadata=_key(parse_count, "How often a migration is tried again that had no lock."),
+    )
+    statement_timeout: int | None = field(
+        default=None, metadata=_key(parse_duration, "Longest time that a statement may take.")
+    )
+    max_rewrite_rows: int | None = field(
+        default=None,
+        metadata=_key(
+            parse_rows,
+            "Most rows that an operation may write anew under a lock.",
+            {Mode.PRODUCTION: 1_000_000},
+        ),
+    )
+    max_scan_rows: int | None = field(
+        default=None,
+        metadata=_key(
+            parse_rows,
+            "Most rows that an operation may read under a lock that stops writers.",
+            {Mode.PRODUCTION: 10_000_000},
+        ),
+    )
+    max_lost_rows: int | None = field(
+        default=None,
+        metadata=_key(
+            parse_rows,
+            "Most rows whose values an operation may lose.",
+            {Mode.PRODUCTION: 10_000},
+        ),
+    )
+    shadow_check: ShadowCheck = field(
+        default=ShadowCheck.RECOMMENDED,
+        metadata=_key(
+            choice(ShadowCheck),
+            "Whether a run needs the receipt of a rehearsal: off, recommended or required.",
+            {Mode.DEV: ShadowCheck.OFF, Mode.PRODUCTION: ShadowCheck.REQUIRED},
+        ),
+    )
+    shadow_verified: bool = field(
+        default=False,
+        metadata=_key(parse_switch, "Refuse to run without the receipt of a rehearsal."),
+    )
+    skip_shadow_check: bool = field(
+        default=False, metadata=_key(parse_switch, "Run without such a receipt, once.")
+    )
+    dry_run: bool = field(
+        default=False, metadata=_key(parse_switch, "Print the plan, and run nothing.")
+    )
+    plan: PlanSource = field(
+        default=PlanSource.RECORD,
+        metadata=_key(
+            choice(PlanSource),
+            "Where plans come from: record calls scripts with a connection that runs nothing, "
+            "static only reads them.",
         ),
     )
 

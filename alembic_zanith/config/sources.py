@@ -170,6 +170,11 @@ def _flag_entries(config: Config) -> Iterator[_Entry]:
             yield _Entry(key, value, f"--{key.replace('_', '-')}")
 
 
+def flags_given(config: Config | None) -> list[str]:
+    """Return the flags of our own that are on the command line."""
+    return [] if config is None else [entry.place for entry in _flag_entries(config)]
+
+
 def _entry(name: str, value: object, place: str, prefix: str = "") -> _Entry:
     """Return the entry of the key that is spelled `name`, or refuse a name that is none."""
     keys = {_spelled(prefix, key): key for key in SETTINGS}

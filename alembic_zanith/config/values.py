@@ -40,6 +40,32 @@ class UnknownTables(StrEnum):
     DROP = "drop"
 
 
+class DestructiveOps(StrEnum):
+    """What becomes of a drop that a script calls."""
+
+    REFUSE = "refuse"
+    """It has to pass the gates."""
+    PROTECT = "protect"
+    """It parks what it would have dropped."""
+
+
+class ShadowCheck(StrEnum):
+    """Whether a run needs the receipt of a rehearsal on a shadow database."""
+
+    OFF = "off"
+    RECOMMENDED = "recommended"
+    REQUIRED = "required"
+
+
+class PlanSource(StrEnum):
+    """Where a plan comes from."""
+
+    RECORD = "record"
+    """Scripts are called once with a connection that runs nothing."""
+    STATIC = "static"
+    """Scripts are read, and nothing of them is called."""
+
+
 @dataclass(frozen=True)
 class StrategyOverride:
     """A pattern and the drop strategy of what it matches.

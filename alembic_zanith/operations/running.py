@@ -15,6 +15,7 @@ from alembic_zanith.errors import (
 )
 from alembic_zanith.failures import database_errors_explained
 from alembic_zanith.hooks import flush_batch
+from alembic_zanith.sql import is_autocommit
 from alembic_zanith.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -72,10 +73,7 @@ def _refuse_offline(context: MigrationContext, call: str) -> None:
 
 
 def _refuse_autocommit(connection: Connection, call: str) -> None:
-    # In autocommit SQLAlchemy's own transaction is only a pretence; the driver knows.
-    options = connection.get_execution_options()
-    driver = connection.connection.dbapi_connection
-    if options.get("isolation_level") == "AUTOCOMMIT" or getattr(driver, "autocommit", False):
+    if is_autocommit(connection):
         raise TransactionRequiredError(
             f"{call} needs a transaction, so that a failure half way leaves nothing behind, and "
             "here each statement is committed by itself. Move the call out of autocommit_block(), "

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import inspect
 import io
+import logging
 import sys
-from collections.abc import Callable, Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from alembic.operations import MigrateOperation
 from alembic.operations.ops import ExecuteSQLOp
@@ -17,6 +22,7 @@ from alembic.script import Script
 from sqlalchemy.engine import Dialect
 
 from alembic_zanith import hooks
+from alembic_zanith.risk import operations as _  # noqa: F401 -- registers the readers
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.plan_facts import PlanFacts
 from alembic_zanith.risk.reading import changes_of, is_registered
@@ -24,47 +30,117 @@ from alembic_zanith.risk.statements import changes_in
 
 from .model import Plan, PlannedOperation, PlannedRevision
 from .source import possible_calls
-from .stand_in import NeedsDatabase, StandIn
+from .stand_in import NeedsDatabase, StandIn, no_database
+
+Translate = Callable[[MigrateOperation, PlanFacts], MigrateOperation]
 
 
-def record(scripts: Iterable[Script], dialect: Dialect, *, is_downgrade: bool = False) -> Plan:
-    """Call `upgrade()` (or `downgrade()`) of each script, and return what it would do.
+@dataclass(frozen=True)
+class Recording:
+    """How scripts are to be recorded.
 
-    Nothing is executed. A script that needs a database is recorded up to there.
+    `context` is the one that they will be run in, where there is one: its naming conventions and
+    other options hold. `arguments` are what env.py hands to `run_migrations()`, and Alembic to the
+    scripts.
+    `translate` returns what will be run in place of an operation, after what the plan has done
+    so far.
+    """
+
+    dialect: Dialect
+    is_downgrade: bool = False
+    context: MigrationContext | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    translate: Translate | None = None
+
+    @property
+    def function(self) -> str:
+        """The function of a script that is called."""
+        return "downgrade" if self.is_downgrade else "upgrade"
+
+
+def record(scripts: Iterable[Script], recording: Recording) -> Plan:
+    """Call `upgrade()` (or `downgrade()`) of each script once, and return what it would do.
+
+    Nothing is executed, whatever the script tries. One that needs a database is recorded up to
+    there; so is one that raises. What it prints is not shown, and it does not sleep.
+
+    Example::
+
+        record(directory.walk_revisions(), Recording(postgresql.dialect()))
     """
     facts = PlanFacts()
-    function = "downgrade" if is_downgrade else "upgrade"
-    recorded = (_Recorder(script, function, dialect, facts).run() for script in scripts)
-    return Plan(tuple(recorded), is_downgrade)
+    with no_database(), hooks.watching_cursors(_refuse_cursor), quietly():
+        written = io.StringIO()
+        context = _offline(recording, written)
+        recorded = tuple(
+            _Recorder(script, recording, context, written, facts).run() for script in scripts
+        )
+    return Plan(recorded, recording.is_downgrade)
+
+
+def _offline(recording: Recording, written: io.StringIO) -> MigrationContext:
+    """Return a context that writes SQL where the real one runs it."""
+    real = recording.context
+    options = {} if real is None else {**real.opts, "fn": None, "starting_rev": None}
+    options.pop("output_encoding", None)
+    options |= {"as_sql": True, "output_buffer": written}
+    return MigrationContext(
+        recording.dialect, None, options, None if real is None else real.environment_context
+    )
+
+
+def _refuse_cursor(cursor: Any) -> NoReturn:
+    raise NeedsDatabase("it uses a cursor of the driver")
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Show nothing that the block prints or Alembic logs, and let it not sleep."""
+    chatter = logging.getLogger("alembic.runtime.migration")
+    was_disabled, chatter.disabled = chatter.disabled, True
+    sleep, recording = time.sleep, threading.get_ident()
+    time.sleep = lambda seconds: None if threading.get_ident() == recording else sleep(seconds)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        time.sleep = sleep
+        chatter.disabled = was_disabled
 
 
 class _Recorder:
     """Records one script."""
 
-    def __init__(self, script: Script, function: str, dialect: Dialect, facts: PlanFacts) -> None:
+    def __init__(
+        self,
+        script: Script,
+        recording: Recording,
+        context: MigrationContext,
+        written: io.StringIO,
+        facts: PlanFacts,
+    ) -> None:
         self._script = script
-        self._function = function
+        self._written = written
+        self._recording = recording
         self._facts = facts
         self._operations: list[PlannedOperation] = []
-        self._written = io.StringIO()
         self._depth = 0
         self._last_line = 0
-        self._context = MigrationContext(
-            dialect, None, {"as_sql": True, "output_buffer": self._written}
-        )
+        self._context = context
         # What op.get_bind() returns, and all other ways to it.
-        self._context.connection = StandIn(dialect, self._statement)  # type: ignore[assignment]
+        stand_in = StandIn(recording.dialect, self._statement)
+        context.connection = context.impl.connection = stand_in  # type: ignore[assignment]
 
     def run(self) -> PlannedRevision:
         """Return what the script does."""
         ended = None
-        call: Callable[[], Any] = getattr(self._script.module, self._function)
+        call: Callable[..., Any] = getattr(self._script.module, self._recording.function)
         with hooks.op_of(self._context), hooks.watching(self._operation):
             try:
-                call()
+                call(**self._recording.arguments)
             except NeedsDatabase as reason:
                 ended = str(reason)
-            except Exception as error:  # of the script: anything at all
+            except (Exception, SystemExit) as error:  # of the script: anything at all
                 ended = f"it raises {type(error).__name__}: {error}"
         return PlannedRevision(
             self._script.revision,
@@ -75,15 +151,17 @@ class _Recorder:
             () if ended is None else self._possible(),
         )
 
-    def _operation(self, operation: MigrateOperation, invoke: Callable[[], Any]) -> Any:
+    def _operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:
         if self._depth:  # what the implementation of another operation calls
-            return invoke()
+            return invoke(operation)
+        if self._recording.translate is not None:
+            operation = self._recording.translate(operation, self._facts)
         known = is_registered(operation)
         start = self._written.tell()
         self._depth += 1
         try:
             # Operations of ours refuse to be written as SQL, and none of their results is needed.
-            result = invoke() if not hasattr(operation, "kind") else None
+            result = invoke(operation) if not is_ours(operation) else None
         finally:
             self._depth -= 1
         sql = self._written.getvalue()[start:].strip()
@@ -100,28 +178,37 @@ class _Recorder:
         return sql
 
     def _note(self, name: str, changes: Any, sql: str) -> None:
-        line = self._line()
+        line = line_in(self._script.path)
         self._last_line = max(self._last_line, line or 0)
         assessment = self._facts.refine(Assessment.of(name, changes), self._script.revision)
         self._operations.append(PlannedOperation(assessment, sql, line))
-
-    def _line(self) -> int | None:
-        frame: FrameType | None = sys._getframe()
-        while frame is not None:
-            if frame.f_code.co_filename == self._script.path:
-                return frame.f_lineno
-            frame = frame.f_back
-        return None
 
     def _possible(self) -> Any:
         try:
             source = Path(self._script.path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             source = inspect.getsource(self._script.module)
-        return possible_calls(source, self._function, self._last_line)
+        return possible_calls(source, self._recording.function, self._last_line)
+
+
+def line_in(path: str) -> int | None:
+    """Return the line of a script that is running; None where none of it is."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename == path:
+            return frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
+def is_ours(operation: MigrateOperation) -> bool:
+    """Whether the operation is one of this package's own."""
+    return type(operation).__module__.startswith("alembic_zanith.")
 
 
 def operation_name(operation: MigrateOperation) -> str:
     """Return the name of an operation on `op`: `drop_column` of a `DropColumnOp`."""
+    if isinstance(operation, ExecuteSQLOp):
+        return "execute"
     name = type(operation).__name__.removesuffix("Op")
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn, Self
 
-from sqlalchemy.engine import Dialect
+from sqlalchemy import event
+from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.engine.mock import MockConnection
 
 
@@ -77,3 +79,33 @@ class StandIn(MockConnection):
         if name.startswith("__"):
             raise AttributeError(name)
         raise NeedsDatabase(f"it uses {name} of a connection")
+
+
+_NO_DATABASE: ContextVar[bool] = ContextVar("zanith_no_database", default=False)
+
+
+@contextmanager
+def no_database() -> Iterator[None]:
+    """Let nothing in the block reach a database, not even through a connection of its own."""
+    token = _NO_DATABASE.set(True)
+    event.listen(Engine, "do_connect", _refuse_connect)
+    event.listen(Engine, "before_cursor_execute", _refuse_statement)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "do_connect", _refuse_connect)
+        event.remove(Engine, "before_cursor_execute", _refuse_statement)
+        _NO_DATABASE.reset(token)
+
+
+# SQLAlchemy looks at the names of the arguments.
+def _refuse_connect(dialect: Any, conn_rec: Any, cargs: Any, cparams: Any) -> None:
+    if _NO_DATABASE.get():
+        raise NeedsDatabase("it connects to a database by itself")
+
+
+def _refuse_statement(
+    conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+) -> None:
+    if _NO_DATABASE.get():
+        raise NeedsDatabase(f"it uses a connection of its own for: {statement}")

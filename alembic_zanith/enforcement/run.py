@@ -1,0 +1,166 @@
+"""What comes before a run of migrations: the lock, the plan, the gates."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from alembic.runtime.migration import RevisionStep
+
+from alembic_zanith.config import DestructiveOps, Settings, settings_of
+from alembic_zanith.config.sources import flags_given
+from alembic_zanith.errors import RefusedError, UnsupportedDatabaseError
+from alembic_zanith.gates.check import check
+from alembic_zanith.gates.model import GateReport
+from alembic_zanith.plan.live import with_live_facts
+from alembic_zanith.plan.model import Plan
+from alembic_zanith.plan.record import Recording, Translate, record
+from alembic_zanith.reports.refusal import refusal_text
+from alembic_zanith.risk.levels import Level
+from alembic_zanith.risk.live_facts import Ceilings
+
+from .protect import protect
+from .watch import Watch
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext, StampStep
+
+    from alembic_zanith.hooks import Run, StepsOf
+
+log = logging.getLogger("alembic.zanith")
+
+
+def around_run(
+    context: MigrationContext, steps_of: StepsOf, run: Run, arguments: dict[str, Any]
+) -> None:
+    """Run migrations if they pass the gates, and check each statement again when it is run.
+
+    Raises `RefusedError` before anything has run, or in front of the statement that only then
+    turned out to be one that the gates do not let pass.
+    """
+    if not _may_change_something(context):
+        run(steps_of)
+        return
+    if context.dialect.name != "postgresql":
+        _refuse_flags(context)
+        run(steps_of)
+        return
+    _GatedRun(context, settings_of(context), arguments).go(steps_of, run)
+
+
+def _may_change_something(context: MigrationContext) -> bool:
+    """Whether it is not `current`, `check` or `revision`, which only look."""
+    return not (context.opts.get("dont_mutate") or "template_args" in context.opts)
+
+
+def _refuse_flags(context: MigrationContext) -> None:
+    given = flags_given(context.config)
+    if given:
+        raise UnsupportedDatabaseError(
+            f"{', '.join(given)} cannot be kept on {context.dialect.name}: alembic-zanith works on "
+            "PostgreSQL only. Nothing has run; leave the flag out."
+        )
+
+
+class _GatedRun:
+    """One run of migrations on one database."""
+
+    def __init__(
+        self, context: MigrationContext, settings: Settings, arguments: dict[str, Any]
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self._arguments = arguments
+        self._translate: Translate | None = None
+        if settings.destructive_ops is DestructiveOps.PROTECT:
+            self._translate = functools.partial(protect, retention_days=settings.retention_days)
+
+    def go(self, steps_of: StepsOf, run: Run) -> None:
+        """Plan, check, and run."""
+        with ExitStack():
+            steps, heads = self._pending(steps_of)
+            if steps is not None and not self._passes(steps):
+                return
+            run(functools.partial(self._watched, steps_of, steps, heads))
+
+    def _pending(self, steps_of: StepsOf) -> tuple[list[RevisionStep | StampStep] | None, Any]:
+        """Return the steps of an upgrade or downgrade, known before Alembic makes its table.
+
+        Whatever else runs migrations by a function of its own has it called just once.
+        """
+        if "destination_rev" not in self._context.opts:
+            return None, None
+        heads = () if self._context.purge else self._context.get_current_heads()
+        return list(steps_of(heads, self._context)), heads
+
+    def _watched(
+        self,
+        steps_of: StepsOf,
+        steps: list[RevisionStep | StampStep] | None,
+        heads: Any,
+        heads_now: Any,
+        context: MigrationContext,
+    ) -> Iterator[RevisionStep | StampStep]:
+        if steps is None or heads != heads_now:
+            steps = list(steps_of(heads_now, context))
+            if not self._passes(steps):
+                return
+        watch = Watch(context, self._settings, self._translate)
+        for step in steps:
+            if isinstance(step, RevisionStep):
+                step.migration_fn = watch.around(step)
+            yield step
+
+    def _passes(self, steps: Sequence[RevisionStep | StampStep]) -> bool:
+        """Hold the steps against the gates; return whether they are to be run."""
+        scripts = [step for step in steps if isinstance(step, RevisionStep)]
+        if not scripts or not _needs_a_plan(self._settings):
+            return True
+        plan, report = self.plan(scripts)
+        if self._settings.dry_run:
+            print(refusal_text(plan, report))
+            return False
+        if not report.passed:
+            raise RefusedError(refusal_text(plan, report))
+        for warning in report.warnings:
+            log.warning("%s", warning)
+        return True
+
+    def plan(self, steps: Sequence[RevisionStep]) -> tuple[Plan, GateReport]:
+        """Return what the steps would do, and what the gates say of it."""
+        recording = Recording(
+            self._context.dialect,
+            not steps[0].is_upgrade,
+            self._context,
+            self._arguments,
+            self._translate,
+        )
+        plan = record([step.revision for step in steps], recording)
+        connection = None if self._context.as_sql else self._context.connection
+        if connection is not None:
+            began = not connection.in_transaction()
+            plan = with_live_facts(plan, connection, ceilings(self._settings))
+            if began:
+                connection.rollback()
+        return plan, check(plan, self._settings)
+
+
+def ceilings(settings: Settings) -> Ceilings:
+    """Return the configured ceilings."""
+    return Ceilings(settings.max_rewrite_rows, settings.max_scan_rows, settings.max_lost_rows)
+
+
+def _needs_a_plan(settings: Settings) -> bool:
+    """Whether anything can be refused, or is to be shown."""
+    lenient = settings.max_risk >= Level.BLOCKED.score and settings.allow_destructive
+    return (
+        settings.dry_run
+        or settings.preflight
+        or settings.shadow_verified
+        or settings.skip_shadow_check
+        or not lenient
+        or ceilings(settings) != Ceilings()
+    )

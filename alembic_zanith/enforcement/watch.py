@@ -1,0 +1,228 @@
+"""The second layer: each operation and each statement is checked again when it is run.
+
+A script that reads the database, builds SQL in Python or uses an ORM session is known only then.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from alembic.operations.base import Operations
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from alembic_zanith import hooks
+from alembic_zanith.config import Settings
+from alembic_zanith.errors import RefusedError
+from alembic_zanith.gates.check import check_operation
+from alembic_zanith.gates.model import GateReport
+from alembic_zanith.plan.live import table_facts, tables_of
+from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
+from alembic_zanith.plan.record import Translate, is_ours, line_in, operation_name
+from alembic_zanith.reports.refusal import refusal_text
+from alembic_zanith.risk.assessment import Assessment
+from alembic_zanith.risk.change import Change
+from alembic_zanith.risk.levels import Level
+from alembic_zanith.risk.live_facts import Ceilings, refine
+from alembic_zanith.risk.plan_facts import PlanFacts
+from alembic_zanith.risk.reading import changes_of, is_registered
+
+from .cursors import CheckedCursor
+from .protect import parking
+from .statements import changes_of_statement
+
+if TYPE_CHECKING:
+    from alembic.operations import MigrateOperation
+    from alembic.runtime.migration import MigrationContext, RevisionStep
+    from alembic.script import Script
+    from sqlalchemy import Connection
+
+_RUNNING: ContextVar[Watch | None] = ContextVar("zanith_running", default=None)
+
+# What a statement becomes that has been parked instead.
+_NOTHING = "SELECT 1 WHERE false"
+
+
+class Watch:
+    """Watches one run of migrations."""
+
+    def __init__(
+        self, context: MigrationContext, settings: Settings, translate: Translate | None
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self._translate = translate
+        self._ceilings = Ceilings(
+            settings.max_rewrite_rows, settings.max_scan_rows, settings.max_lost_rows
+        )
+        self._facts = PlanFacts()
+        self._script: Script | None = None
+        self._is_downgrade = False
+        # The level of each operation that is being invoked; None while this package's own SQL is.
+        self._inside: list[Level | None] = []
+        # What operations of batches are going to do when their block ends.
+        self._expected = set[Change]()
+        self._refused: RefusedError | None = None
+
+    def around(self, step: RevisionStep) -> Callable[..., None]:
+        """Return the function of a step, watched while it runs."""
+        call = step.migration_fn
+
+        @functools.wraps(call)
+        def watched(**arguments: Any) -> None:
+            self._script, self._is_downgrade = step.revision, not step.is_upgrade
+            self._expected.clear()
+            with self._watching():
+                call(**arguments)
+            if self._refused is not None:
+                # The script has caught it: a revision that ran in part is not to be applied.
+                raise self._refused
+
+        return watched
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        token = _RUNNING.set(self)
+        if not self._context.as_sql:
+            event.listen(Engine, "before_cursor_execute", _check_statement, retval=True)
+        try:
+            with (
+                hooks.watching(self._operation),
+                hooks.watching_cursors(functools.partial(CheckedCursor, self.statement_of_cursor)),
+            ):
+                yield
+        finally:
+            if not self._context.as_sql:
+                event.remove(Engine, "before_cursor_execute", _check_statement)
+            _RUNNING.reset(token)
+
+    @contextmanager
+    def _within(self, level: Level | None) -> Iterator[None]:
+        self._inside.append(level)
+        try:
+            yield
+        finally:
+            self._inside.pop()
+
+    # -- operations ----------------------------------------------------------------------
+
+    def _operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:
+        if self._inside:  # what the implementation of another operation calls
+            return invoke(operation)
+        if self._translate is not None:
+            operation = self._translated(operation, self._translate)
+        if not is_registered(operation):
+            # Nothing is known of it but the statements that it sends.
+            return invoke(operation)
+        changes = changes_of(operation)
+        assessment = Assessment.of(operation_name(operation), changes)
+        self._judge(assessment)
+        self._expected.update(changes)
+        with self._within(None if is_ours(operation) else assessment.level):
+            return invoke(operation)
+
+    def _translated(self, operation: MigrateOperation, translate: Translate) -> MigrateOperation:
+        translated = translate(operation, self._facts)
+        if translated is operation or self._context.as_sql:
+            return translated
+        # Nothing can be parked that is not there; PostgreSQL has the right message, or needs none.
+        assessment = Assessment.of("", changes_of(operation))
+        assert self._context.connection is not None
+        with self._within(None):
+            facts = table_facts(self._context.connection, tables_of(assessment))
+        return translated if all(each.exists for each in facts.values()) else operation
+
+    # -- statements ----------------------------------------------------------------------
+
+    def statement(self, connection: Connection, statement: str) -> str:
+        """Check a statement, and return the one to run."""
+        if self._inside and self._inside[-1] is None:
+            return statement
+        changes = changes_of_statement(statement, connection.dialect)
+        if self._inside:
+            # An operation accounts for what is not worse than itself.
+            allowed = self._inside[-1] or Level.SAFE
+            if max((change.judge().level for change in changes), default=Level.SAFE) > allowed:
+                self._judge(Assessment.of("connection.execute", changes), statement)
+            return statement
+        if set(changes) <= self._expected:
+            return statement
+        if self._parked_instead(connection, changes):
+            return _NOTHING
+        self._judge(Assessment.of("connection.execute", changes), statement)
+        return statement
+
+    def statement_of_cursor(self, statement: str) -> None:
+        """Check a statement that a script sends with a cursor of the driver's own."""
+        if self._inside and self._inside[-1] is None:
+            return
+        changes = changes_of_statement(statement, self._context.dialect)
+        self._judge(Assessment.of("cursor.execute", changes), statement)
+
+    def _parked_instead(self, connection: Connection, changes: tuple[Change, ...]) -> bool:
+        if self._translate is None or connection is not self._context.connection:
+            return False
+        operation = parking(changes, self._facts, self._settings.retention_days)
+        if operation is None:
+            return False
+        with self._within(None):
+            tables = tables_of(Assessment.of("", changes))
+            facts = table_facts(connection, tables)
+            if not all(each.exists for each in facts.values()):
+                return False
+            Operations(self._context).invoke(operation)
+        return True
+
+    # -- judging -------------------------------------------------------------------------
+
+    def _judge(self, assessment: Assessment, sql: str = "") -> None:
+        """Refuse what a gate does not let pass, as the database is now."""
+        assert self._script is not None
+        assessment = self._facts.refine(assessment, self._script.revision)
+        line = line_in(self._script.path)
+        if not self._refusals(assessment, sql, line):
+            return
+        connection = self._context.connection
+        if connection is not None and not self._context.as_sql:
+            with self._within(None):
+                facts = table_facts(connection, tables_of(assessment))
+            assessment = refine(assessment, facts, self._ceilings)
+        operation = PlannedOperation(assessment, sql, line)
+        refusals = self._refusals(assessment, sql, line)
+        if refusals:
+            self._refused = self._refusal(operation, refusals)
+            raise self._refused
+
+    def _refusals(self, assessment: Assessment, sql: str, line: int | None) -> Sequence[Any]:
+        operation = PlannedOperation(assessment, sql, line)
+        return tuple(check_operation(operation, self._settings, self._planned(operation)))
+
+    def _planned(self, operation: PlannedOperation) -> PlannedRevision:
+        assert self._script is not None
+        return PlannedRevision(
+            self._script.revision, self._script.path, self._script.doc or "", (operation,)
+        )
+
+    def _refusal(self, operation: PlannedOperation, refusals: Sequence[Any]) -> RefusedError:
+        plan = Plan((self._planned(operation),), self._is_downgrade)
+        report = GateReport(self._settings.mode.value, tuple(refusals))
+        return RefusedError(refusal_text(plan, report, while_running=True))
+
+
+def _check_statement(
+    conn: Connection,
+    cursor: Any,
+    statement: str,
+    parameters: Any,
+    context: Any,
+    executemany: bool,
+) -> tuple[str, Any]:
+    watch = _RUNNING.get()
+    if watch is None:
+        return statement, parameters
+    checked = watch.statement(conn, statement)
+    return checked, parameters if checked == statement else ()

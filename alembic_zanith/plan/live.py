@@ -1,0 +1,208 @@
+"""Ask the database about the tables that a plan is on. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from alembic_zanith.identifiers import literal, quote
+from alembic_zanith.risk.assessment import Assessment
+from alembic_zanith.risk.change import Cost, TableRef
+from alembic_zanith.risk.changes.columns import SetNullable, SetType
+from alembic_zanith.risk.changes.tables import MoveTable, RenameTable
+from alembic_zanith.risk.live_facts import Ceilings, ColumnFacts, TableFacts, refine
+from alembic_zanith.sql import is_autocommit, run, scalar
+
+from .model import Plan, PlannedOperation
+
+# As the script would find them: by the search path, or in the schema that it names. A partitioned
+# table has its rows in its partitions. reltuples is -1 where nobody has counted yet:
+# https://www.postgresql.org/docs/current/catalog-pg-class.html
+_TABLES = """
+SELECT asked.number, c.oid IS NOT NULL,
+       (SELECT CASE WHEN bool_and(leaf.reltuples >= 0) THEN sum(leaf.reltuples)::bigint END
+          FROM pg_catalog.pg_partition_tree(c.oid) tree
+          JOIN pg_catalog.pg_class leaf ON leaf.oid = tree.relid AND tree.isleaf),
+       pg_catalog.pg_total_relation_size(c.oid), c.relkind::text, c.reltuples,
+       pg_catalog.row_security_active(c.oid)
+  FROM (VALUES {asked}) AS asked(number, name)
+  LEFT JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(asked.name)
+"""
+
+_COLUMNS = """
+SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+       EXISTS (SELECT FROM pg_catalog.pg_constraint k
+                WHERE k.conrelid = a.attrelid AND k.contype = 'c' AND k.convalidated
+                  AND k.conkey = ARRAY[a.attnum]
+                  AND pg_catalog.pg_get_expr(k.conbin, k.conrelid)
+                      = '(' || pg_catalog.quote_ident(a.attname) || ' IS NOT NULL)')
+  FROM pg_catalog.pg_attribute a
+ WHERE a.attrelid = pg_catalog.to_regclass({name}) AND a.attnum > 0 AND NOT a.attisdropped
+"""
+
+# A table that nobody has analyzed is counted, up to here.
+_COUNTED = 100_000
+_HAS_ROWS = ("r", "p", "m")
+_TIMEOUT = "2s"
+
+
+def with_live_facts(plan: Plan, connection: Connection, ceilings: Ceilings) -> Plan:
+    """Return the plan as the tables that are there make it, with numbers of rows.
+
+    A fact holds only as long as no operation before has changed it: what is written to an empty
+    table by the plan itself is not overlooked.
+    """
+    asked = {table for _, operation in plan.operations for table in tables_of(operation.assessment)}
+    facts = table_facts(
+        connection, asked, _columns_wanted(o.assessment for _, o in plan.operations)
+    )
+    filled = set[TableRef]()
+    revisions = []
+    for revision in plan.revisions:
+        operations = []
+        for operation in revision.operations:
+            known = {t: _unless_filled(f, t in filled) for t, f in facts.items()}
+            operations.append(_refined(operation, known, ceilings))
+            filled.update(_filled_by(operation.assessment))
+        revisions.append(replace(revision, operations=tuple(operations)))
+        if revision.is_partial:
+            # It may have filled any of them.
+            filled.update(facts)
+    return replace(plan, revisions=tuple(revisions), facts=_server(connection))
+
+
+def _unless_filled(facts: TableFacts, is_filled: bool) -> TableFacts:
+    if is_filled and (facts.is_empty or not facts.exists):
+        return replace(facts, exists=True, is_empty=None, rows=None)
+    return facts
+
+
+def _refined(
+    operation: PlannedOperation, facts: Mapping[TableRef, TableFacts], ceilings: Ceilings
+) -> PlannedOperation:
+    assessment = refine(operation.assessment, facts, ceilings)
+    counts = [facts[t].rows for t in tables_of(assessment) if t in facts]
+    rows = max((n for n in counts if n is not None), default=None)
+    return replace(operation, assessment=assessment, rows=rows)
+
+
+def _filled_by(assessment: Assessment) -> Iterator[TableRef]:
+    """Yield the tables that may have rows afterwards, or another name."""
+    for finding in assessment.findings:
+        change, on = finding.change, finding.change.on
+        if on is None:
+            continue
+        if change.kind in ("insert_rows", "rename_table", "move_table", "attach_partition"):
+            yield on
+        if isinstance(change, RenameTable):
+            yield TableRef(change.new_name, on.schema)
+        elif isinstance(change, MoveTable):
+            yield TableRef(on.name, change.new_schema)
+
+
+def tables_of(assessment: Assessment) -> set[TableRef]:
+    """Return the tables whose rows an operation concerns."""
+    return {
+        finding.change.on
+        for finding in assessment.findings
+        if finding.change.on is not None and finding.judgement.cost is not Cost.NOTHING
+    }
+
+
+def _columns_wanted(assessments: Iterable[Assessment]) -> set[TableRef]:
+    return {
+        finding.change.on
+        for assessment in assessments
+        for finding in assessment.findings
+        if isinstance(finding.change, SetType | SetNullable) and finding.change.on is not None
+    }
+
+
+def table_facts(
+    connection: Connection, tables: Iterable[TableRef], with_columns: Iterable[TableRef] = ()
+) -> dict[TableRef, TableFacts]:
+    """Return what the database knows of each table."""
+    numbered = list(dict.fromkeys([*tables, *with_columns]))
+    if not numbered:
+        return {}
+    found: dict[TableRef, TableFacts] = {}
+    readable = set[TableRef]()
+    with _bounded(connection):
+        asked = ", ".join(f"({n}, {_literal(table)})" for n, table in enumerate(numbered))
+        found_rows: Iterable[Sequence[Any]] = run(connection, _TABLES.format(asked=asked))
+        for number, exists, in_leaves, size, relkind, tuples, is_filtered in found_rows:
+            rows = in_leaves if relkind == "p" else tuples
+            table = numbered[number]
+            found[table] = TableFacts(
+                exists, rows=None if rows is None or rows < 0 else int(rows), size=size
+            )
+            # What row-level security hides is there all the same:
+            # https://www.postgresql.org/docs/current/ddl-rowsecurity.html
+            if relkind in _HAS_ROWS and not is_filtered:
+                readable.add(table)
+    return {
+        table: _looked_into(connection, table, facts, table in set(with_columns))
+        if table in readable
+        else facts
+        for table, facts in found.items()
+    }
+
+
+def _looked_into(
+    connection: Connection, table: TableRef, facts: TableFacts, with_columns: bool
+) -> TableFacts:
+    try:
+        with _bounded(connection):
+            name = _quoted(table)
+            is_empty = not run(connection, f"SELECT EXISTS (SELECT FROM {name})").scalar()
+            rows = 0 if is_empty else facts.rows
+            if not is_empty and not rows:
+                rows = run(
+                    connection,
+                    f"SELECT count(*) FROM (SELECT FROM {name} LIMIT {_COUNTED}) AS some",
+                ).scalar()
+            facts = replace(facts, is_empty=is_empty, rows=rows)
+            if with_columns:
+                columns: Iterable[Sequence[Any]] = run(
+                    connection, _COLUMNS.format(name=_literal(table))
+                )
+                facts = replace(facts, columns={c[0]: ColumnFacts(*c[1:]) for c in columns})
+    except DBAPIError:
+        # Not allowed to read it, or not in this time: then nobody knows.
+        return facts
+    return facts
+
+
+@contextmanager
+def _bounded(connection: Connection) -> Iterator[None]:
+    """Let questions neither wait nor leave a failed transaction or a setting behind."""
+    if is_autocommit(connection):
+        yield
+        return
+    with connection.begin_nested() as savepoint:
+        run(connection, f"SET LOCAL statement_timeout = '{_TIMEOUT}'")
+        run(connection, f"SET LOCAL lock_timeout = '{_TIMEOUT}'")
+        yield
+        # Back to the settings from before.
+        savepoint.rollback()
+
+
+def _server(connection: Connection) -> dict[str, str]:
+    return {
+        "database": str(scalar(connection, "SELECT pg_catalog.current_database()")),
+        "server": str(scalar(connection, "SELECT pg_catalog.current_setting('server_version')")),
+    }
+
+
+def _quoted(table: TableRef) -> str:
+    name = quote(table.name)
+    return name if table.schema is None else f"{quote(table.schema)}.{name}"
+
+
+def _literal(table: TableRef) -> str:
+    return literal(_quoted(table))
