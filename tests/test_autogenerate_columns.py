@@ -243,6 +243,7 @@ def test_an_index_over_two_vanished_columns_goes_with_the_first(project: Project
 
 
 def test_a_column_is_replaced_by_one_of_another_name(project: Project) -> None:
+    project.settings(mode="dev")
     starts_with(project, USERS, ROWS)
     swaps(
         project,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from alembic_zanith.config import (
     DropStrategy,
     Mode,
     Settings,
+    ShadowCheck,
     StrategyOverride,
     UnknownTables,
     load_settings,
@@ -46,6 +48,11 @@ def refusal(config: Config | None = None, **sources: dict[str, str]) -> str:
     return str(caught.value)
 
 
+def in_mode(mode: Mode) -> Settings:
+    """The defaults of a mode."""
+    return settings(environ={"ZANITH_MODE": mode.value})
+
+
 def test_nothing_configured_means_the_defaults() -> None:
     assert settings() == Settings(
         mode=Mode.STAGING,
@@ -64,8 +71,8 @@ def test_every_setting_is_read_from_the_ini_file(tmp_path: Path) -> None:
         "drop_strategy = archive\nunknown_tables = drop\n"
         "drop_strategy_overrides =\n    audit_* = soft_drop\n    users.tmp_* = drop",
     )
-    assert settings(config) == Settings(
-        mode=Mode.PRODUCTION,
+    assert settings(config) == replace(
+        in_mode(Mode.PRODUCTION),
         archive_schema="attic",
         retention_days=None,
         drop_strategy=DropStrategy.ARCHIVE,
@@ -156,7 +163,7 @@ def test_a_section_made_in_code_is_read() -> None:
 def test_keys_of_the_ini_files_default_section_are_no_settings(tmp_path: Path) -> None:
     path = tmp_path / "alembic.ini"
     path.write_text("[DEFAULT]\ncolour = red\nmode = dev\n[zanith]\nretention_days = 3\n")
-    assert settings(Config(path)) == Settings(mode=Mode.DEV, retention_days=3)
+    assert settings(Config(path)) == replace(in_mode(Mode.DEV), retention_days=3)
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_one_wherever_it_stands(
@@ -173,7 +180,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_one_wherever_it_stands(
     )
     assert refusal(environ={"ZANITH_MODES": "dev"}).startswith(
         "environment variable ZANITH_MODES: there is no setting 'ZANITH_MODES'. "
-        "Did you mean 'ZANITH_MODE'? The settings are ZANITH_ARCHIVE_SCHEMA, "
+        "Did you mean 'ZANITH_MODE'? The settings are ZANITH_ADVISORY_LOCK, "
     )
     assert refusal(x={"zanith-mode": "dev"}).startswith(
         "-x zanith-mode: there is no setting 'zanith-mode'. Did you mean 'zanith_mode'? "
@@ -290,3 +297,51 @@ def test_a_wrong_setting_stops_the_command_without_a_traceback(
     assert "FAILED: " in result.output
     assert "Did you mean 'drop_strategy'?" in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (Mode.DEV, (100, True, False, False, ShadowCheck.OFF, None, False)),
+        (Mode.STAGING, (80, False, True, True, ShadowCheck.RECOMMENDED, 5_000, True)),
+        (Mode.PRODUCTION, (60, False, True, True, ShadowCheck.REQUIRED, 5_000, True)),
+    ],
+)
+def test_a_mode_sets_the_gates(mode: Mode, expected: tuple[object, ...]) -> None:
+    read = in_mode(mode)
+    assert expected == (
+        read.max_risk,
+        read.allow_destructive,
+        read.advisory_lock,
+        read.preflight,
+        read.shadow_check,
+        read.lock_timeout,
+        read.require_transaction,
+    )
+
+
+def test_production_has_ceilings_of_rows() -> None:
+    read = in_mode(Mode.PRODUCTION)
+    ceilings = (read.max_rewrite_rows, read.max_scan_rows, read.max_lost_rows)
+    assert ceilings == (1_000_000, 10_000_000, 10_000)
+    assert (
+        settings(x={"zanith_mode": "production", "zanith_max_scan_rows": "none"}).max_scan_rows
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("max_risk", "-1", "is not a score from 0 to 100"),
+        ("allow_destructive", "maybe", "is not one of true, false, yes, no, on, off."),
+        ("destructive_ops", "protct", "is not one of refuse, protect. Did you mean 'protect'?"),
+        ("lock_timeout", "5", "is not a time with its unit (500ms, 5s, 2min, 1h), or none."),
+        ("lock_retries", "often", "is not a whole number, 0 or more."),
+        ("max_lost_rows", "few", "is not a number of rows (0 or more), or none for no limit."),
+        ("plan", "guess", "is not one of record, static."),
+        ("shadow_check", "on", "is not one of off, recommended, required."),
+    ],
+)
+def test_a_wrong_value_of_a_gate_names_the_right_ones(key: str, value: str, message: str) -> None:
+    assert message in refusal(x={f"zanith_{key}": value})

@@ -123,7 +123,7 @@ def test_sql_mode_refuses_the_drop_and_its_way_back(journey: Journey) -> None:
     after = project.revision("op.execute('SELECT 42')")
     before = project.database.dump()
     for command, span in (("upgrade", "base:head"), ("downgrade", "head:base")):
-        refused = project.alembic(command, span, "--sql").failed()
+        refused = project.alembic(command, span, "--sql", "--allow-destructive").failed()
         assert "cannot be written as SQL ahead of time" in refused.output
         assert "FAILED: " in refused.output
     # The revisions before and after it are SQL as ever.

@@ -61,7 +61,7 @@ context.get_bind().execute(sa.text('DROP TABLE kept'))""",
 cursor = op.get_bind().connection.cursor()
 cursor.execute('DROP TABLE kept')""",
     "a connection of its own": """\
-engine = sa.create_engine(op.get_bind().engine.url)
+engine = sa.create_engine(op.get_bind().engine.url, poolclass=sa.NullPool)
 with engine.begin() as connection:
     connection.execute(sa.text('DROP TABLE kept'))""",
     "an autocommit block": """\

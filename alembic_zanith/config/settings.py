@@ -146,6 +146,14 @@ class Settings:
     statement_timeout: int | None = field(
         default=None, metadata=_key(parse_duration, "Longest time that a statement may take.")
     )
+    require_transaction: bool = field(
+        default=True,
+        metadata=_key(
+            parse_switch,
+            "Whether a run is refused whose connection commits each statement by itself.",
+            {Mode.DEV: False},
+        ),
+    )
     max_rewrite_rows: int | None = field(
         default=None,
         metadata=_key(

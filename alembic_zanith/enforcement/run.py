@@ -6,6 +6,7 @@ import functools
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import RevisionStep
@@ -14,13 +15,14 @@ from alembic_zanith.config import DestructiveOps, Settings, settings_of
 from alembic_zanith.config.sources import flags_given
 from alembic_zanith.errors import RefusedError, UnsupportedDatabaseError
 from alembic_zanith.gates.check import check
-from alembic_zanith.gates.model import GateReport
+from alembic_zanith.gates.model import Gate, GateReport, Refusal
 from alembic_zanith.plan.live import with_live_facts
 from alembic_zanith.plan.model import Plan
 from alembic_zanith.plan.record import Recording, Translate, record
 from alembic_zanith.reports.refusal import refusal_text
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import Ceilings
+from alembic_zanith.sql import is_autocommit
 
 from .protect import protect
 from .watch import Watch
@@ -75,6 +77,7 @@ class _GatedRun:
         self._settings = settings
         self._arguments = arguments
         self._translate: Translate | None = None
+        self._plan: Plan | None = None
         if settings.destructive_ops is DestructiveOps.PROTECT:
             self._translate = functools.partial(protect, retention_days=settings.retention_days)
 
@@ -108,7 +111,7 @@ class _GatedRun:
             steps = list(steps_of(heads_now, context))
             if not self._passes(steps):
                 return
-        watch = Watch(context, self._settings, self._translate)
+        watch = Watch(context, self._settings, self._translate, self._plan)
         for step in steps:
             if isinstance(step, RevisionStep):
                 step.migration_fn = watch.around(step)
@@ -120,6 +123,7 @@ class _GatedRun:
         if not scripts or not _needs_a_plan(self._settings):
             return True
         plan, report = self.plan(scripts)
+        self._plan = plan
         if self._settings.dry_run:
             print(refusal_text(plan, report))
             return False
@@ -145,7 +149,21 @@ class _GatedRun:
             plan = with_live_facts(plan, connection, ceilings(self._settings))
             if began:
                 connection.rollback()
-        return plan, check(plan, self._settings)
+        report = check(plan, self._settings)
+        return plan, replace(report, refusals=(*self._without_a_transaction(), *report.refusals))
+
+    def _without_a_transaction(self) -> Iterator[Refusal]:
+        connection = self._context.connection
+        if self._context.as_sql or connection is None or not self._settings.require_transaction:
+            return
+        if is_autocommit(connection):
+            yield Refusal(
+                Gate.TRANSACTION,
+                "each statement is committed by itself, so that what a failed migration has done "
+                "would stay",
+                "Connect without isolation_level='AUTOCOMMIT' in env.py; a statement that needs "
+                "it, such as CREATE INDEX CONCURRENTLY, has op.get_context().autocommit_block().",
+            )
 
 
 def ceilings(settings: Settings) -> Ceilings:

@@ -20,16 +20,17 @@ from alembic_zanith.config import Settings
 from alembic_zanith.errors import RefusedError
 from alembic_zanith.gates.check import check_operation
 from alembic_zanith.gates.model import GateReport
-from alembic_zanith.plan.live import table_facts, tables_of
+from alembic_zanith.plan.live import lock_table, table_facts, tables_of
 from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
 from alembic_zanith.plan.record import Translate, is_ours, line_in, operation_name
 from alembic_zanith.reports.refusal import refusal_text
 from alembic_zanith.risk.assessment import Assessment
-from alembic_zanith.risk.change import Change
+from alembic_zanith.risk.change import Change, Cost
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import Ceilings, refine
 from alembic_zanith.risk.plan_facts import PlanFacts
 from alembic_zanith.risk.reading import changes_of, is_registered
+from alembic_zanith.sql import is_autocommit
 
 from .cursors import CheckedCursor
 from .protect import parking
@@ -51,8 +52,15 @@ class Watch:
     """Watches one run of migrations."""
 
     def __init__(
-        self, context: MigrationContext, settings: Settings, translate: Translate | None
+        self,
+        context: MigrationContext,
+        settings: Settings,
+        translate: Translate | None,
+        plan: Plan | None,
     ) -> None:
+        self._planned = (
+            set() if plan is None else {_changes(each.assessment) for _, each in plan.operations}
+        )
         self._context = context
         self._settings = settings
         self._translate = translate
@@ -184,33 +192,57 @@ class Watch:
         assert self._script is not None
         assessment = self._facts.refine(assessment, self._script.revision)
         line = line_in(self._script.path)
-        if not self._refusals(assessment, sql, line):
-            return
+        if self._refusals(assessment, sql, line) or self._may_pass_a_ceiling(assessment):
+            assessment = self._as_the_database_is(assessment)
+            refusals = self._refusals(assessment, sql, line)
+            if refusals:
+                self._refused = self._refusal(PlannedOperation(assessment, sql, line), refusals)
+                raise self._refused
+
+    def _may_pass_a_ceiling(self, assessment: Assessment) -> bool:
+        """Whether its rows count, and the plan has not asked for them."""
+        if self._ceilings == Ceilings() or _changes(assessment) in self._planned:
+            return False
+        return any(each.judgement.cost is not Cost.NOTHING for each in assessment.findings)
+
+    def _as_the_database_is(self, assessment: Assessment) -> Assessment:
         connection = self._context.connection
-        if connection is not None and not self._context.as_sql:
-            with self._within(None):
-                facts = table_facts(connection, tables_of(assessment))
-            assessment = refine(assessment, facts, self._ceilings)
-        operation = PlannedOperation(assessment, sql, line)
-        refusals = self._refusals(assessment, sql, line)
-        if refusals:
-            self._refused = self._refusal(operation, refusals)
-            raise self._refused
+        if connection is None or self._context.as_sql:
+            return assessment
+        with self._within(None):
+            facts = table_facts(connection, tables_of(assessment))
+            found = refine(assessment, facts, self._ceilings)
+            losing = {
+                each.change.on: each.judgement.lock
+                for each in assessment.findings
+                if each.judgement.cost is Cost.LOSES and each.change.on is not None
+            }
+            empty = [table for table in losing if facts[table].exists and facts[table].is_empty]
+            if not empty or is_autocommit(connection):
+                return found
+            # Nobody may fill it between this look and the statement.
+            for table in empty:
+                lock_table(connection, table, losing[table])
+            return refine(assessment, facts | table_facts(connection, empty), self._ceilings)
 
     def _refusals(self, assessment: Assessment, sql: str, line: int | None) -> Sequence[Any]:
         operation = PlannedOperation(assessment, sql, line)
-        return tuple(check_operation(operation, self._settings, self._planned(operation)))
+        return tuple(check_operation(operation, self._settings, self._as_revision(operation)))
 
-    def _planned(self, operation: PlannedOperation) -> PlannedRevision:
+    def _as_revision(self, operation: PlannedOperation) -> PlannedRevision:
         assert self._script is not None
         return PlannedRevision(
             self._script.revision, self._script.path, self._script.doc or "", (operation,)
         )
 
     def _refusal(self, operation: PlannedOperation, refusals: Sequence[Any]) -> RefusedError:
-        plan = Plan((self._planned(operation),), self._is_downgrade)
+        plan = Plan((self._as_revision(operation),), self._is_downgrade)
         report = GateReport(self._settings.mode.value, tuple(refusals))
         return RefusedError(refusal_text(plan, report, while_running=True))
+
+
+def _changes(assessment: Assessment) -> tuple[Change, ...]:
+    return tuple(each.change for each in assessment.findings)
 
 
 def _check_statement(

@@ -12,10 +12,16 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.identifiers import literal, quote
 from alembic_zanith.risk.assessment import Assessment
-from alembic_zanith.risk.change import Cost, TableRef
+from alembic_zanith.risk.change import Cost, Lock, TableRef
 from alembic_zanith.risk.changes.columns import SetNullable, SetType
 from alembic_zanith.risk.changes.tables import MoveTable, RenameTable
-from alembic_zanith.risk.live_facts import Ceilings, ColumnFacts, TableFacts, refine
+from alembic_zanith.risk.live_facts import (
+    STOPS_WRITERS,
+    Ceilings,
+    ColumnFacts,
+    TableFacts,
+    refine,
+)
 from alembic_zanith.sql import is_autocommit, run, scalar
 
 from .model import Plan, PlannedOperation
@@ -176,6 +182,12 @@ def _looked_into(
         # Not allowed to read it, or not in this time: then nobody knows.
         return facts
     return facts
+
+
+def lock_table(connection: Connection, table: TableRef, lock: Lock) -> None:
+    """Take the lock that an operation is going to take, or at least one that stops writers."""
+    mode = lock if lock in STOPS_WRITERS else Lock.SHARE_ROW_EXCLUSIVE
+    run(connection, f"LOCK TABLE {_quoted(table)} IN {mode.value} MODE")
 
 
 @contextmanager

@@ -50,8 +50,11 @@ class Ceilings:
     max_lost_rows: int | None = None
 
 
-# Writers wait for these. https://www.postgresql.org/docs/current/explicit-locking.html
-_STOPS_WRITERS = {Lock.SHARE, Lock.SHARE_ROW_EXCLUSIVE, Lock.ACCESS_EXCLUSIVE}
+STOPS_WRITERS = frozenset({Lock.SHARE, Lock.SHARE_ROW_EXCLUSIVE, Lock.ACCESS_EXCLUSIVE})
+"""The locks that writers wait for.
+
+https://www.postgresql.org/docs/current/explicit-locking.html
+"""
 
 
 def refine(
@@ -102,7 +105,7 @@ def _under_ceilings(finding: Finding, rows: int, ceilings: Ceilings) -> Finding:
     name = {
         Cost.REWRITES: "max_rewrite_rows",
         Cost.LOSES: "max_lost_rows",
-        Cost.SCANS: "max_scan_rows" if found.lock in _STOPS_WRITERS else None,
+        Cost.SCANS: "max_scan_rows" if found.lock in STOPS_WRITERS else None,
         Cost.NOTHING: None,
     }[found.cost]
     limit = None if name is None else getattr(ceilings, name)
