@@ -174,7 +174,10 @@ class _Recorder:
 
     def _statement(self, statement: Any) -> str:
         sql = str(statement)
-        self._note("connection.execute", changes_of(ExecuteSQLOp(statement)), sql)
+        operation: MigrateOperation = ExecuteSQLOp(statement)
+        if self._recording.translate is not None:
+            operation = self._recording.translate(operation, self._facts)
+        self._note("connection.execute", changes_of(operation), sql)
         return sql
 
     def _note(self, name: str, changes: Any, sql: str) -> None:
