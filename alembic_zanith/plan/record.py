@@ -158,10 +158,17 @@ class _Recorder:
             operation = self._recording.translate(operation, self._facts)
         known = is_registered(operation)
         start = self._written.tell()
+        result = None
         self._depth += 1
         try:
             # Operations of ours refuse to be written as SQL, and none of their results is needed.
-            result = invoke(operation) if not is_ours(operation) else None
+            if not is_ours(operation):
+                result = invoke(operation)
+        except Exception:
+            # Some cannot be written as SQL, such as rows of a type without literals. What a known
+            # one does is known all the same.
+            if not known:
+                raise
         finally:
             self._depth -= 1
         sql = self._written.getvalue()[start:].strip()

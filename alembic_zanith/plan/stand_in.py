@@ -78,6 +78,8 @@ class StandIn(MockConnection):
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name == "_sa_instance_state":  # what sqlalchemy.inspect() looks for
+            raise NeedsDatabase("it inspects the database")
         raise NeedsDatabase(f"it uses {name} of a connection")
 
 
