@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from alembic_zanith.failures import sqlstate
 from alembic_zanith.identifiers import literal, quote
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Cost, Lock, TableRef
@@ -53,6 +54,9 @@ SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attno
 
 # A table that nobody has analyzed is counted, up to here.
 _COUNTED = 100_000
+# Not allowed to read it, or not in this time.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_NOBODY_KNOWS = {"42501", "57014", "55P03"}
 _HAS_ROWS = ("r", "p", "m")
 _TIMEOUT = "2s"
 
@@ -92,7 +96,7 @@ def _refined(
     operation: PlannedOperation, facts: Mapping[TableRef, TableFacts], ceilings: Ceilings
 ) -> PlannedOperation:
     assessment = refine(operation.assessment, facts, ceilings)
-    counts = [facts[t].rows for t in tables_of(assessment) if t in facts]
+    counts = [facts[t].rows for t in tables_of(operation.assessment) if t in facts]
     rows = max((n for n in counts if n is not None), default=None)
     return replace(operation, assessment=assessment, rows=rows)
 
@@ -170,7 +174,7 @@ def _looked_into(
             if not is_empty and not rows:
                 rows = run(
                     connection,
-                    f"SELECT count(*) FROM (SELECT FROM {name} LIMIT {_COUNTED}) AS some",
+                    f"SELECT count(*) FROM (SELECT FROM {name} LIMIT {_COUNTED}) AS first_rows",
                 ).scalar()
             facts = replace(facts, is_empty=is_empty, rows=rows)
             if with_columns:
@@ -178,9 +182,9 @@ def _looked_into(
                     connection, _COLUMNS.format(name=_literal(table))
                 )
                 facts = replace(facts, columns={c[0]: ColumnFacts(*c[1:]) for c in columns})
-    except DBAPIError:
-        # Not allowed to read it, or not in this time: then nobody knows.
-        return facts
+    except DBAPIError as error:
+        if sqlstate(error) not in _NOBODY_KNOWS:
+            raise
     return facts
 
 
