@@ -18,7 +18,7 @@ COLUMNS = 112
 TITLE = "python3 dev.py demo"
 
 # Chapters to show, and how many of a chapter's commands; None is all of them.
-CHAPTERS = {3: None, 4: 1, 5: None, 7: None}
+CHAPTERS = {3: None, 4: 2, 6: None, 8: None}
 
 # rich's own template loads a font from the network; the reader's own will do.
 _SVG = """\

@@ -171,6 +171,26 @@ def test_sql_mode_checks_the_plan_and_refuses_drops(kept: Database, project: Pro
     assert "DROP TABLE kept" in allowed.stdout
 
 
+def test_the_whole_refusal_reads_like_this(kept: Database, project: Project) -> None:
+    revision = project.revision(upgrade=DROP, message="Old things go")
+    kept.execute("ANALYZE kept")
+    refused = project.alembic("upgrade", "head").failed()
+    path = f"migrations/versions/{revision}_old_things_go.py"
+    size = kept.scalar("SELECT pg_size_pretty(pg_total_relation_size('kept'))")
+    lines = (project.root / path).read_text().splitlines()
+    line = next(n for n, text in enumerate(lines, start=1) if "drop_table" in text)
+    assert (
+        "Refused, nothing has run: the only operation does not pass the gates of mode staging.\n"
+        "\n"
+        "1. drop_table kept, by drop_table: destructive (80), drops_table_with_data\n"
+        f"   where: revision {revision} (Old things go), {path}:{line}\n"
+        f"   why: the rows of the table are lost; kept has about 1 row, {size}\n"
+        "   gate allow-destructive: what loses data needs consent.\n"
+        "   instead: op.soft_drop_table('kept')\n"
+        "   or: To lose the data on purpose, run it with --allow-destructive.\n"
+    ) in refused.output
+
+
 def test_stamp_current_and_check_are_not_gated(kept: Database, project: Project) -> None:
     project.revision(upgrade=DROP)
     project.settings(mode="production")

@@ -53,7 +53,7 @@ def refined(
         ("TRUNCATE empty", "safe", ["empty is empty"], 0),
         ("ALTER TABLE empty DROP COLUMN value", "safe", ["empty is empty"], 0),
         ("CREATE INDEX ON empty (id)", "low", ["empty is empty"], 0),
-        ('DROP TABLE "Odd Name"', "destructive", ['"Odd Name" has about 1 rows, SIZE'], 1),
+        ('DROP TABLE "Odd Name"', "destructive", ['"Odd Name" has about 1 row, SIZE'], 1),
         (
             "DROP TABLE public.filled",
             "destructive",
@@ -100,7 +100,7 @@ def test_a_fact_of_the_database_is_in_the_finding(
     (operation,) = refined(database, sql)
     (finding,) = operation.assessment.findings
     said = [
-        fact if "rows," not in fact else fact.partition("rows, ")[0] + "rows, SIZE"
+        fact if "row" not in fact or "," not in fact else fact.partition("rows, ")[0] + "rows, SIZE"
         for fact in finding.facts
     ]
     assert (finding.judgement.level.word, said, operation.rows) == (level, facts, rows)

@@ -89,6 +89,8 @@ def test_the_demo_gets_everything_back_and_leaves_nothing_behind() -> None:
         "revision",
         "upgrade head",
         "check",
+        "upgrade head",
+        "upgrade head",
         "zanith-recover list",
         "zanith-recover inspect users.legacy_uuid",
         "zanith-recover export sessions",
@@ -98,6 +100,10 @@ def test_the_demo_gets_everything_back_and_leaves_nothing_behind() -> None:
     ]
     assert done.stdout.count("No new upgrade operations detected.") == 2
     assert "op.soft_drop_column('products', 'supplier_code')" in done.stdout
+    refusal = "1. drop_table audit_log, by execute: destructive (80), drops_table_with_data"
+    assert f"{refusal}\n   where: revision 0012" in done.stdout
+    assert done.stdout.count("Exit status 255.") == 1
+    assert "audit_log is parked as" in done.stdout
     rows = re.search(r"Nothing was lost: ([\d,]+) rows", done.stdout)
     assert rows is not None
     assert int(rows[1].replace(",", "")) >= 50_000

@@ -38,7 +38,7 @@ class TableFacts:
         if self.rows is None:
             return "nobody knows how many rows"
         size = "" if self.size is None else f", {_bytes(self.size)}"
-        return f"about {self.rows:,} rows{size}"
+        return f"about {self.rows:,} {'row' if self.rows == 1 else 'rows'}{size}"
 
 
 @dataclass(frozen=True)

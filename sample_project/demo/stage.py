@@ -38,10 +38,12 @@ class Stage:
     engine: sa.Engine
     narrator: Narrator
 
-    def alembic(self, *arguments: str, leave_out: tuple[str, str] | None = None) -> None:
+    def alembic(
+        self, *arguments: str, leave_out: tuple[str, str] | None = None, refused: bool = False
+    ) -> None:
         """Run `alembic ARGUMENTS` for real, under its echo.
 
-        Raises DemoFailed if the command fails.
+        Raises DemoFailed if the command fails, or with `refused` if it does not.
         """
         self.narrator.command(["alembic", *map(_as_typed, arguments)])
         with subprocess.Popen(
@@ -55,7 +57,11 @@ class Stage:
         ) as process:
             assert process.stdout is not None
             self.narrator.output((line.rstrip("\n") for line in process.stdout), leave_out)
-        if process.returncode:
+        if refused:
+            if not process.returncode:
+                raise DemoFailed("The command should have been refused.")
+            self.narrator.say(f"Exit status {process.returncode}.")
+        elif process.returncode:
             raise DemoFailed(f"The command failed with exit status {process.returncode}.")
 
     def seed(self) -> int:
@@ -80,6 +86,17 @@ class Stage:
         file.write_text("\n".join([*lines[:first], *lines[at + 1 :], ""]), encoding="utf-8")
         self.narrator.say(f"\n{file.name} loses a line:")
         self.narrator.listing([f"- {lines[at].strip()}"])
+
+    def write_revision(self, revision: str, down: str, upgrade: str, downgrade: str) -> None:
+        """Write a revision as somebody would by hand, and show what it does."""
+        (self.folder / "migrations" / "versions" / f"{revision}_by_hand.py").write_text(
+            f'"""Written by hand."""\n\nfrom alembic import op\n\n'
+            f"revision = {revision!r}\ndown_revision = {down!r}\n\n\n"
+            f"def upgrade():\n    {upgrade}\n\n\ndef downgrade():\n    {downgrade}\n"
+            "    # ### end\n",
+            encoding="utf-8",
+        )
+        self.show_revision(revision)
 
     def show_revision(self, revision: str) -> None:
         """Show what a revision does."""

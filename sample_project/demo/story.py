@@ -7,6 +7,7 @@ from .stage import Stage
 
 BEFORE_THE_DROPS = "0006"
 NEW_REVISION = "0011"
+HASTY_REVISION = "0012"
 
 
 def tell(stage: Stage) -> bool:
@@ -14,6 +15,7 @@ def tell(stage: Stage) -> bool:
     before = _the_shop_before(stage)
     _drops(stage)
     _a_column_leaves_the_models(stage)
+    _a_hasty_migration(stage)
     _what_is_parked(stage)
     _by_hand(stage, before)
     _by_downgrade(stage)
@@ -46,6 +48,25 @@ def _a_column_leaves_the_models(stage: Stage) -> None:
     stage.show_revision(NEW_REVISION)
     stage.alembic("upgrade", "head")
     stage.alembic("check")
+
+
+def _a_hasty_migration(stage: Stage) -> None:
+    stage.narrator.chapter("A sixth, by hand: refused before anything runs, then let pass")
+    stage.write_revision(
+        HASTY_REVISION,
+        NEW_REVISION,
+        "op.execute('DROP TABLE audit_log')",
+        "raise NotImplementedError",
+    )
+    stage.alembic("upgrade", "head", refused=True)
+    stage.narrator.say("\nThe safe way that it names is pasted in:")
+    stage.write_revision(
+        HASTY_REVISION,
+        NEW_REVISION,
+        "op.soft_drop_table('audit_log')",
+        "op.restore_table('audit_log')",
+    )
+    stage.alembic("upgrade", "head")
 
 
 def _what_is_parked(stage: Stage) -> None:
