@@ -95,11 +95,6 @@ class BlockerWatch:
         self._running = None
 
     @property
-    def statement(self) -> str | None:
-        """The statement that was sent last."""
-        return self._last.statement if self._last else None
-
-    @property
     def blocked(self) -> Blocked | None:
         """What the last statement waited for; None if it did not, or nobody knows."""
         running, blocked = self._answer or (None, None)
