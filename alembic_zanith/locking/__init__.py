@@ -1,0 +1,1 @@
+"""Locks: one run at a time on a database, and none that makes the users of it wait for long."""
