@@ -155,7 +155,7 @@ def _watching_cursors(original: Callable[..., Any]) -> Callable[..., Any]:
         if watcher is None:
             return made
         caller = sys._getframe(1).f_globals.get("__name__", "")
-        return made if caller.startswith("sqlalchemy.") else watcher(made)
+        return made if caller.startswith(("sqlalchemy.", "alembic_zanith.")) else watcher(made)
 
     return cursor
 

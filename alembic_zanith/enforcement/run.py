@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import RevisionStep
 
-from alembic_zanith.config import DestructiveOps, Settings, settings_of
+from alembic_zanith.config import SETTINGS, DestructiveOps, Settings, settings_of
 from alembic_zanith.config.sources import flags_given
 from alembic_zanith.errors import RefusedError, UnsupportedDatabaseError
 from alembic_zanith.gates.check import check
 from alembic_zanith.gates.model import Gate, GateReport, Refusal
+from alembic_zanith.locking.advisory import run_lock
+from alembic_zanith.locking.blockers import watching_blockers
+from alembic_zanith.locking.retrying import RetryPolicy
+from alembic_zanith.locking.timeouts import Timeout, run_timeouts
 from alembic_zanith.plan.live import with_live_facts
 from alembic_zanith.plan.model import Plan
 from alembic_zanith.plan.record import Recording, Translate, record
@@ -24,6 +28,7 @@ from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import Ceilings
 from alembic_zanith.sql import is_autocommit
 
+from .guards import Guards
 from .protect import protect
 from .watch import Watch
 
@@ -78,16 +83,41 @@ class _GatedRun:
         self._arguments = arguments
         self._translate: Translate | None = None
         self._plan: Plan | None = None
+        self._guards = Guards()
         if settings.destructive_ops is DestructiveOps.PROTECT:
             self._translate = functools.partial(protect, retention_days=settings.retention_days)
 
     def go(self, steps_of: StepsOf, run: Run) -> None:
         """Plan, check, and run."""
-        with ExitStack():
+        with ExitStack() as stack:
+            self._guards = self._guarded(stack)
             steps, heads = self._pending(steps_of)
             if steps is not None and not self._passes(steps):
                 return
             run(functools.partial(self._watched, steps_of, steps, heads))
+
+    def _guarded(self, stack: ExitStack) -> Guards:
+        """Take the lock and set the timeouts, before the current revision is read."""
+        connection, settings = self._context.connection, self._settings
+        if self._context.as_sql or connection is None or settings.dry_run:
+            return Guards()
+        lock = blockers = None
+        if settings.advisory_lock:
+            wait_seconds = (settings.lock_wait or 0) / 1000
+            lock = stack.enter_context(run_lock(connection, wait_seconds=wait_seconds))
+        stack.enter_context(
+            run_timeouts(
+                connection,
+                lock_timeout=_timeout(settings, "lock_timeout"),
+                statement_timeout=_timeout(settings, "statement_timeout"),
+            )
+        )
+        if settings.lock_timeout:
+            after_seconds = settings.lock_timeout / 2000
+            blockers = stack.enter_context(
+                watching_blockers(connection, after_seconds=after_seconds)
+            )
+        return Guards(lock, blockers, RetryPolicy(attempts=settings.lock_retries + 1))
 
     def _pending(self, steps_of: StepsOf) -> tuple[list[RevisionStep | StampStep] | None, Any]:
         """Return the steps of an upgrade or downgrade, known before Alembic makes its table.
@@ -111,7 +141,7 @@ class _GatedRun:
             steps = list(steps_of(heads_now, context))
             if not self._passes(steps):
                 return
-        watch = Watch(context, self._settings, self._translate, self._plan)
+        watch = Watch(context, self._settings, self._translate, self._plan, self._guards)
         for step in steps:
             if isinstance(step, RevisionStep):
                 step.migration_fn = watch.around(step)
@@ -169,6 +199,15 @@ class _GatedRun:
 def ceilings(settings: Settings) -> Ceilings:
     """Return the configured ceilings."""
     return Ceilings(settings.max_rewrite_rows, settings.max_scan_rows, settings.max_lost_rows)
+
+
+def _timeout(settings: Settings, name: str) -> Timeout | None:
+    milliseconds = getattr(settings, name)
+    if milliseconds is None:
+        return None
+    # What nobody has set gives way to a shorter one that the project has set in another way.
+    is_default = milliseconds == SETTINGS[name].default_in(settings.mode)
+    return Timeout(milliseconds, is_default)
 
 
 def _needs_a_plan(settings: Settings) -> bool:

@@ -33,6 +33,7 @@ from alembic_zanith.risk.reading import changes_of, is_registered
 from alembic_zanith.sql import is_autocommit
 
 from .cursors import CheckedCursor
+from .guards import Guards
 from .protect import parking
 from .statements import changes_of_statement
 
@@ -57,7 +58,9 @@ class Watch:
         settings: Settings,
         translate: Translate | None,
         plan: Plan | None,
+        guards: Guards,
     ) -> None:
+        self._guards = guards
         self._planned = (
             set() if plan is None else {_changes(each.assessment) for _, each in plan.operations}
         )
@@ -84,13 +87,25 @@ class Watch:
         def watched(**arguments: Any) -> None:
             self._script, self._is_downgrade = step.revision, not step.is_upgrade
             self._expected.clear()
+            facts = self._facts.copied()
+            work = functools.partial(call, **arguments)
             with self._watching():
-                call(**arguments)
+                if self._context.connection is None or self._context.as_sql:
+                    work()
+                else:
+                    self._guards.migrate(
+                        self._context.connection, work, functools.partial(self._forget, facts)
+                    )
             if self._refused is not None:
                 # The script has caught it: a revision that ran in part is not to be applied.
                 raise self._refused
 
         return watched
+
+    def _forget(self, facts: PlanFacts) -> None:
+        """Go back to what was known before the script began."""
+        self._facts = facts.copied()
+        self._expected.clear()
 
     @contextmanager
     def _watching(self) -> Iterator[None]:

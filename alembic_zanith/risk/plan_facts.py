@@ -32,6 +32,11 @@ class PlanFacts:
     columns: dict[TableRef, dict[str, str]] = field(default_factory=dict)
     """Each column without values that the plan has added, with the revision that did."""
 
+    def copied(self) -> PlanFacts:
+        """Return another one that knows the same."""
+        columns = {table: dict(names) for table, names in self.columns.items()}
+        return PlanFacts(dict(self.tables), columns)
+
     def refine(self, assessment: Assessment, revision: str) -> Assessment:
         """Return the assessment as the plan makes it, and note what it makes itself."""
         findings = []
