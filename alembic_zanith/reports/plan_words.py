@@ -1,0 +1,172 @@
+"""What every report on a plan says in the same words: what it is, where, why, and the safe way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic_zanith.risk.changes.raw import RawSql
+
+from . import words
+from .words import printable
+
+if TYPE_CHECKING:
+    from alembic_zanith.gates.model import GateReport, Refusal
+    from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
+    from alembic_zanith.risk.assessment import Finding
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is refused, once, with everything that the gates have to say of it.
+
+    `revision` and `operation` are None where the whole run is refused.
+    """
+
+    refusals: tuple[Refusal, ...]
+
+    @property
+    def revision(self) -> PlannedRevision | None:
+        return self.refusals[0].revision
+
+    @property
+    def operation(self) -> PlannedOperation | None:
+        return self.refusals[0].operation
+
+    @property
+    def because(self) -> list[str]:
+        """What each gate says: `gate max-risk: it scores 80.`"""
+        return [f"gate {each.gate.value}: {sentence(each.why)}" for each in self.refusals]
+
+    @property
+    def ways(self) -> list[str]:
+        """How to pass the gates, each once."""
+        return [*dict.fromkeys(each.instead for each in self.refusals if each.instead)]
+
+
+def entries(report: GateReport) -> list[Entry]:
+    """Return the refusals, those of one operation together, in the order of the report."""
+    grouped = groupby(report.refusals, key=lambda each: id(each.operation or each))
+    return [Entry(tuple(refusals)) for _, refusals in grouped]
+
+
+def gates(report: GateReport) -> str:
+    """Return the names of the gates that refuse something, as in `max-risk, preflight`."""
+    return ", ".join(dict.fromkeys(each.gate.value for each in report.refusals))
+
+
+# -- operations --------------------------------------------------------------------------
+
+
+def subject(operation: PlannedOperation, width: int = 60) -> str:
+    """Return the object that an operation is on, in one line."""
+    worst = operation.assessment.worst
+    return shortened(worst.change.subject, width) if worst else ""
+
+
+def title(operation: PlannedOperation) -> str:
+    """Return kind and object: `drop_column users.email`."""
+    return f"{operation.assessment.kind} {subject(operation)}".rstrip()
+
+
+def risk(operation: PlannedOperation) -> str:
+    """Return level and score: `destructive (80)`."""
+    return f"{operation.assessment.level.word} ({operation.assessment.score})"
+
+
+def reasons(operation: PlannedOperation) -> str:
+    """Return the codes of its reasons: `drops_index, raw_sql`."""
+    return ", ".join(map(str, operation.assessment.reasons))
+
+
+def consequences(operation: PlannedOperation) -> list[str]:
+    """Return what follows from the worst changes, and the facts about them, each once."""
+    return [*dict.fromkeys(printable(each) for each in _consequences(operation))]
+
+
+def _consequences(operation: PlannedOperation) -> Iterator[str]:
+    for finding in _worst(operation):
+        yield from (reason.meaning for reason in finding.judgement.reasons)
+        yield from finding.facts
+        if isinstance(finding.change, RawSql):
+            yield finding.change.why
+
+
+def facts(operation: PlannedOperation) -> list[str]:
+    """Return the facts that its level was refined by, each once."""
+    found = (fact for each in operation.assessment.findings for fact in each.facts)
+    return [*dict.fromkeys(map(printable, found))]
+
+
+def safe_ways(operation: PlannedOperation) -> list[str]:
+    """Return what to write in place of the worst changes, each once."""
+    ways = (finding.judgement.instead for finding in _worst(operation))
+    return [*dict.fromkeys(way for way in ways if way)]
+
+
+def _worst(operation: PlannedOperation) -> list[Finding]:
+    level = operation.assessment.level
+    return [each for each in operation.assessment.findings if each.judgement.level is level]
+
+
+# -- places ------------------------------------------------------------------------------
+
+
+def name(revision: PlannedRevision) -> str:
+    """Return id and message: `1a2b (add users)`."""
+    about = f" ({revision.description})" if revision.description else ""
+    return shortened(f"{revision.revision}{about}", 100)
+
+
+def place(
+    revision: PlannedRevision, operation: PlannedOperation | None = None, root: str = ""
+) -> str:
+    """Return `migrations/versions/1a2b_x.py:22`, without the line where nobody knows it."""
+    line = None if operation is None else operation.line
+    suffix = "" if line is None else f":{line}"
+    return printable(relative(revision.path, root)) + suffix
+
+
+def relative(path: str, root: str = "") -> str:
+    """Return a path from a folder on, by default the current one, if it is in there."""
+    from_there = os.path.relpath(path, root or None)
+    return Path(path if from_there.startswith("..") else from_there).as_posix()
+
+
+# -- text --------------------------------------------------------------------------------
+
+
+def shortened(text: str, width: int) -> str:
+    r"""Return text as one line, cut where it is longer than `width`.
+
+    >>> shortened("SELECT\n    a, b", 20), shortened("SELECT a, b", 8)
+    ('SELECT a, b', 'SELECT …')
+    """
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def sentence(text: str) -> str:
+    """Return text with one full stop.
+
+    >>> sentence("it scores 80"), sentence("It scores 80.")
+    ('it scores 80.', 'It scores 80.')
+    """
+    return printable(text.strip()).rstrip(".") + "."
+
+
+def indented(text: str, by: str) -> Iterator[str]:
+    """Yield the lines of a text, each but the first behind `by`."""
+    first, *rest = text.strip().splitlines() or [""]
+    yield printable(first)
+    yield from (by + printable(line) for line in rest)
+
+
+def size_of(plan: Plan) -> str:
+    """Return `3 operations in 2 revisions`."""
+    operations = words.count(len(plan.operations), "operation")
+    return f"{operations} in {words.count(len(plan.revisions), 'revision')}"
