@@ -28,7 +28,7 @@ def run_migrations():
     steps_of, connection = migration._migrations_fn, migration.connection
     with (
         run_lock(connection, wait_seconds=60) as lock,
-        run_timeouts(connection, lock_timeout=Timeout(300)),
+        run_timeouts(connection, lock_timeout=Timeout(300), concurrent_patience=300),
         watching_blockers(connection, after_seconds=0.1) as watch,
     ):
 
