@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 import threading
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ from alembic_zanith.locking.sessions import Session
 from devtools.postgres import LocalPostgres
 from tests.support.database import Database
 from tests.support.drivers import DRIVERS, in_transaction
-from tests.support.locks import LOCK_USERS, eventually, in_the_way, pgbouncer
+from tests.support.locks import LOCK_USERS, eventually, in_the_way, needs_pgbouncer, pgbouncer
 
 ADD_NOTE = "ALTER TABLE users ADD COLUMN note text"
 LOCK_ROWS = "SELECT * FROM users FOR UPDATE"
@@ -177,10 +176,7 @@ def _time_of(watch: BlockerWatch, statements: int) -> float:
     return time.perf_counter() - began
 
 
-@pytest.mark.skipif(
-    shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin") is None,
-    reason="there is no pgbouncer here",
-)
+@needs_pgbouncer
 def test_behind_a_pooler_it_finds_the_session_by_its_statement(
     database: Database, tmp_path: Path
 ) -> None:

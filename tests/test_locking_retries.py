@@ -43,7 +43,7 @@ def retried(
 ) -> T:
     """Run as the run of migrations does, with short waits."""
     with (
-        run_timeouts(connection, lock_timeout=Timeout(lock_timeout)),
+        run_timeouts(connection, lock_timeout=Timeout(lock_timeout), concurrent_patience=0),
         watching_blockers(connection, after_seconds=0.1) as watch,
     ):
         return run_with_retries(connection, work, policy=policy, watch=watch, on_retry=on_retry)

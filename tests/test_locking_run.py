@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +22,14 @@ from alembic_zanith.locking.errors import (
 )
 from tests.support.database import Database
 from tests.support.drivers import DRIVERS, in_transaction
-from tests.support.locks import conninfo, eventually, pgbouncer, program, without_moments
+from tests.support.locks import (
+    conninfo,
+    eventually,
+    needs_pgbouncer,
+    pgbouncer,
+    program,
+    without_moments,
+)
 
 OF_THE_LOCK = "application_name LIKE 'alembic-zanith: run of pid %'"
 
@@ -388,12 +394,6 @@ def test_the_key_is_the_documented_one(database: Database) -> None:
         taken = sa.text("SELECT pg_try_advisory_xact_lock(8818450944571736065)")
         assert RUN_LOCK_KEY == 8818450944571736065
         assert connection.execute(taken).scalar() is False
-
-
-needs_pgbouncer = pytest.mark.skipif(
-    shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin") is None,
-    reason="there is no pgbouncer here",
-)
 
 
 @needs_pgbouncer

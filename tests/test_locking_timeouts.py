@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +11,13 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 
 from alembic_zanith.errors import ConfigurationError
+from alembic_zanith.locking.statements import is_concurrent
 from alembic_zanith.locking.timeouts import Timeout, run_timeouts
 from tests.support.database import Database
 from tests.support.drivers import DRIVERS, in_transaction
+from tests.support.locks import in_the_way, in_the_way_until, needs_pgbouncer, pgbouncer
 
-BOTH = {"lock_timeout": Timeout(5000), "statement_timeout": Timeout(90_000)}
+BOTH: dict[str, Any] = {"lock_timeout": Timeout(5000), "statement_timeout": Timeout(90_000)}
 
 
 def in_force(connection: sa.Connection) -> tuple[str, str]:
@@ -164,6 +168,94 @@ def test_what_a_script_sets_for_its_session_in_an_autocommit_block_stays(
         with run_timeouts(connection, **BOTH):
             connection.exec_driver_sql("SET lock_timeout = '3s'")
         assert in_force(connection) == ("3s", "0")
+
+
+PATIENT: dict[str, Any] = {"lock_timeout": Timeout(100), "concurrent_patience": 20_000}
+
+
+@pytest.mark.majors
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_an_index_build_has_more_patience_than_others(database: Database, driver: str) -> None:
+    database.execute("CREATE TABLE users (id int)")
+
+    def run(connection: sa.Connection) -> None:
+        with connection.engine.connect() as own, run_timeouts(own, **PATIENT):
+            own.execution_options(isolation_level="AUTOCOMMIT")
+            own.exec_driver_sql("CREATE INDEX CONCURRENTLY i ON users (id)")
+            assert in_force(own)[0] == "100ms"
+
+    goes = threading.Event()
+    with in_the_way_until(database, goes, "INSERT INTO users VALUES (1)"):
+        threading.Timer(0.5, goes.set).start()
+        in_transaction(database, driver, run)
+    assert database.scalar("SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass")
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_patient"),
+    [
+        ("CREATE INDEX CONCURRENTLY i ON users (id)", True),
+        ("create unique index concurrently if not exists i on users (id)", True),
+        ("DROP INDEX CONCURRENTLY i", True),
+        ("REINDEX INDEX CONCURRENTLY i", True),
+        ("REINDEX (VERBOSE) TABLE CONCURRENTLY users", True),
+        ("REINDEX (CONCURRENTLY) TABLE users", True),
+        ("CREATE INDEX i ON users (id)", False),
+        ("ALTER TABLE users ADD COLUMN concurrently int", False),
+        ("REINDEX TABLE users", False),
+    ],
+)
+def test_only_what_builds_or_drops_an_index_concurrently_is_patient(
+    statement: str, is_patient: bool
+) -> None:
+    assert is_concurrent(statement) == is_patient
+
+
+def test_after_an_index_build_that_failed_the_others_are_impatient_again(
+    database: Database,
+) -> None:
+    engine = database.engine(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        with run_timeouts(connection, **PATIENT):
+            with pytest.raises(sa.exc.ProgrammingError):
+                connection.exec_driver_sql("CREATE INDEX CONCURRENTLY i ON nowhere (id)")
+            assert in_force(connection)[0] == "100ms"
+        assert in_force(connection)[0] == "0"
+
+
+def test_an_index_build_leaves_nothing_in_the_session(database: Database) -> None:
+    database.execute("CREATE TABLE users (id int)")
+    engine = database.engine(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        with run_timeouts(connection, **PATIENT):
+            connection.exec_driver_sql("CREATE INDEX CONCURRENTLY i ON users (id)")
+        assert in_force(connection)[0] == "0"
+
+
+def test_an_index_build_waits_as_a_script_has_it(database: Database) -> None:
+    database.execute("CREATE TABLE users (id int)")
+    engine = database.engine(isolation_level="AUTOCOMMIT")
+    with (
+        in_the_way(database, "INSERT INTO users VALUES (1)"),
+        engine.connect() as connection,
+        run_timeouts(connection, **PATIENT),
+    ):
+        connection.exec_driver_sql("SET lock_timeout = '150ms'")
+        with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
+            connection.exec_driver_sql("CREATE INDEX CONCURRENTLY i ON users (id)")
+
+
+@needs_pgbouncer
+def test_nobody_else_gets_them_from_a_pooler(database: Database, tmp_path: Path) -> None:
+    with pgbouncer(database, tmp_path, pool_size=1) as url:
+        engine = sa.create_engine(
+            url, poolclass=sa.NullPool, connect_args={"prepare_threshold": None}
+        )
+        with engine.connect() as connection, run_timeouts(connection, **BOTH):
+            assert in_force(connection) == ("5s", "90s")
+            connection.commit()
+            with engine.connect() as somebody:
+                assert in_force(somebody) == ("0", "0")
 
 
 def test_they_pass_by_whoever_watches_the_statements_of_migrations(database: Database) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -14,12 +13,11 @@ from alembic_zanith.failures import server_message, sqlstate
 
 from .blockers import Blocked, BlockerWatch
 from .sessions import Session, one_line
+from .statements import is_concurrent
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _LOCK_NOT_AVAILABLE = "55P03"
 _DEADLOCK = "40P01"
-
-_CONCURRENTLY = re.compile(r"\s*(CREATE\s+(UNIQUE\s+)?INDEX|REINDEX)\b.*\bCONCURRENTLY\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -75,6 +73,6 @@ class LockFailure:
             end = ", ".join(f"pg_terminate_backend({pid})" for pid in pids)
             ways.insert(1, f"end what is in it with SELECT {end}")
         advice = f"{', '.join(ways)}."
-        if _CONCURRENTLY.match(self.statement):
+        if is_concurrent(self.statement):
             advice += " If it has left an index that is marked INVALID, drop that one first."
         return advice

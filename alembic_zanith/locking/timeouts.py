@@ -5,12 +5,16 @@ that nothing is left behind on a connection that goes back to a pool, nor on a s
 hands to somebody else. Where each statement commits by itself there is no such thing: there they
 are set for the session, and set back when the block ends.
 https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT
+
+lock_timeout is there because everybody who comes after a waiting ALTER TABLE queues up behind it.
+Nobody does behind CREATE INDEX CONCURRENTLY, which waits for every old transaction of the database
+and leaves an invalid index when it is broken off; so it may wait for longer.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +23,10 @@ from sqlalchemy import Connection, event
 from alembic_zanith.errors import ConfigurationError
 
 from .connections import driver_errors, is_autocommit, quietly
+from .statements import is_concurrent
+
+CONCURRENT_PATIENCE = 10 * 60_000
+"""Milliseconds that a statement with CONCURRENTLY waits for others where lock_timeout is less."""
 
 _LONGEST = 2**31 - 1
 
@@ -57,10 +65,12 @@ def run_timeouts(
     *,
     lock_timeout: Timeout | None = None,
     statement_timeout: Timeout | None = None,
+    concurrent_patience: int = CONCURRENT_PATIENCE,
 ) -> Iterator[None]:
     """Keep these timeouts on a connection while the block runs; None leaves the server's own.
 
-    Each transaction begins with them, whatever a script set in the one before.
+    Each transaction begins with them, whatever a script set in the one before. Statements with
+    CONCURRENTLY wait for locks up to `concurrent_patience` milliseconds, if that is longer.
 
     Example::
 
@@ -72,7 +82,7 @@ def run_timeouts(
     if not chosen:
         yield
         return
-    keeper = _Keeper(connection, chosen)
+    keeper = _Keeper(connection, chosen, concurrent_patience)
     keeper.begin()
     try:
         yield
@@ -83,52 +93,82 @@ def run_timeouts(
 class _Keeper:
     """Sets the timeouts whenever SQLAlchemy begins a transaction on the connection."""
 
-    def __init__(self, connection: Connection, timeouts: Mapping[str, Timeout]) -> None:
+    def __init__(
+        self, connection: Connection, timeouts: Mapping[str, Timeout], patience: int
+    ) -> None:
         self._connection = connection
         self._timeouts = timeouts
+        self._patience = patience
+        self._is_session = False
         self._before: dict[str, str] = {}
         """What was in force when the transaction, or the block without one, began."""
-        self._ours: dict[str, str] = {}
+        self._ours: dict[str, int] = {}
+        """What we have set since."""
+        self._listeners: dict[str, Callable[..., None]] = {
+            "begin": self._set_all,
+            "commit": self._leave_session,
+            "rollback": self._leave_session,
+            "before_cursor_execute": self._fit_to,
+        }
 
     def begin(self) -> None:
-        event.listen(self._connection, "begin", self._set)
-        event.listen(self._connection, "commit", self._leave_session)
-        event.listen(self._connection, "rollback", self._leave_session)
+        for name, listener in self._listeners.items():
+            event.listen(self._connection, name, listener)
         if self._connection.in_transaction():
-            self._set(self._connection)
+            self._set_all(self._connection)
 
     def end(self) -> None:
-        event.remove(self._connection, "begin", self._set)
-        event.remove(self._connection, "commit", self._leave_session)
-        event.remove(self._connection, "rollback", self._leave_session)
+        for name, listener in self._listeners.items():
+            event.remove(self._connection, name, listener)
         if self._connection.in_transaction() and not self._connection.invalidated:
-            self._put_back("" if is_autocommit(self._connection) else "LOCAL ")
+            self._put_back()
 
-    def _set(self, connection: Connection) -> None:
-        scope = "" if is_autocommit(connection) else "LOCAL "
+    def _set_all(self, connection: Connection) -> None:
+        self._is_session = is_autocommit(connection)
         # A lost connection is for the statement to report that comes next.
         with contextlib.suppress(driver_errors(connection)):
             for name, timeout in self._timeouts.items():
                 # SHOW and SET take no snapshot, so that the transaction's own first statement may
                 # still be SET TRANSACTION.
                 self._before[name] = str(quietly(connection, f"SHOW {name}"))
-                value = f"{timeout.over(_milliseconds(self._before[name]))}ms"
-                quietly(connection, f"SET {scope}{name} = '{value}'")
-                self._ours[name] = value
+                self._set(name, timeout.over(_milliseconds(self._before[name])))
+
+    def _set(self, name: str, milliseconds: int) -> None:
+        self._send(name, f"{milliseconds}ms")
+        self._ours[name] = milliseconds
+
+    def _send(self, name: str, value: str) -> None:
+        scope = "" if self._is_session else "LOCAL "
+        quietly(self._connection, f"SET {scope}{name} = '{value}'")
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether nobody else has set it since we did."""
+        present = str(quietly(self._connection, f"SHOW {name}"))
+        return _milliseconds(present) == self._ours.get(name)
+
+    def _fit_to(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+        """Set lock_timeout as the statement needs it that is about to be sent."""
+        name = "lock_timeout"
+        if not self._is_session or name not in self._ours:
+            return
+        usual = self._timeouts[name].over(_milliseconds(self._before[name]))
+        wanted = max(usual, self._patience) if usual and is_concurrent(statement) else usual
+        with contextlib.suppress(driver_errors(self._connection)):
+            if wanted != self._ours[name] and self._is_ours(name):
+                self._set(name, wanted)
 
     def _leave_session(self, connection: Connection) -> None:
         """Set back, before the end of a block without a transaction, what holds for the session."""
-        if not connection.invalidated and is_autocommit(connection):
-            self._put_back("")
+        if self._is_session and not connection.invalidated:
+            self._put_back()
 
-    def _put_back(self, scope: str) -> None:
+    def _put_back(self) -> None:
         # What fails here is a lost connection, or a transaction that is to be rolled back: nothing
         # is left of our setting then either.
         with contextlib.suppress(driver_errors(self._connection)):
             for name, value in self._before.items():
-                present = _milliseconds(str(quietly(self._connection, f"SHOW {name}")))
-                if present == _milliseconds(self._ours.get(name, "")):
-                    quietly(self._connection, f"SET {scope}{name} = '{value}'")
+                if self._is_ours(name):
+                    self._send(name, value)
 
 
 _UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}

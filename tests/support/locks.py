@@ -15,9 +15,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
+import pytest
 import sqlalchemy as sa
 
 from tests.support.database import Database
+
+_PLACES = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin"
+_PGBOUNCER = shutil.which("pgbouncer", path=_PLACES)
+
+needs_pgbouncer = pytest.mark.skipif(_PGBOUNCER is None, reason="there is no pgbouncer here")
 
 LOCK_USERS = "LOCK TABLE users IN ACCESS SHARE MODE"
 
@@ -73,8 +79,7 @@ def program(source: str, *arguments: str) -> subprocess.Popen[str]:
 @contextlib.contextmanager
 def pgbouncer(database: Database, folder: Path, pool_size: int = 5) -> Iterator[sa.URL]:
     """Run PgBouncer in transaction mode before a database; give the URL of it."""
-    found = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    assert found is not None
+    assert _PGBOUNCER is not None
     server, port = database.server, _free_port()
     users = folder / "users.txt"
     users.write_text('"postgres" ""\n')
@@ -89,7 +94,7 @@ def pgbouncer(database: Database, folder: Path, pool_size: int = 5) -> Iterator[
         path.chmod(0o755)
     _open_way_to(folder)
     process = subprocess.Popen(
-        [found, "-u", "nobody", str(settings)] if os.getuid() == 0 else [found, str(settings)],
+        [_PGBOUNCER, *(["-u", "nobody"] if os.getuid() == 0 else []), str(settings)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
