@@ -9,10 +9,6 @@ from alembic.util import DispatchPriority, PriorityDispatchResult
 from alembic_zanith.config import settings_of
 from alembic_zanith.hooks import add_name_filter, autogenerate_plugin
 
-from .own_objects import OwnObjects
-from .swap import swap_drops
-from .unknown_tables import UnknownTableFilter
-
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations.ops import UpgradeOps
@@ -41,6 +37,10 @@ def register() -> None:
 
 def hide_names(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
     """Before Alembic compares: hide what is ours and what is another application's."""
+    # Here and below, because upgrades compare nothing.
+    from .own_objects import OwnObjects
+    from .unknown_tables import UnknownTableFilter
+
     settings = settings_of(context.migration_context)
     add_name_filter(context, OwnObjects(settings.archive_schema))
     add_name_filter(context, UnknownTableFilter(context, settings))
@@ -49,5 +49,7 @@ def hide_names(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDisp
 
 def swap_dropped(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
     """After all have compared: park what would have been dropped."""
+    from .swap import swap_drops
+
     swap_drops(context, upgrade_ops)
     return PriorityDispatchResult.CONTINUE

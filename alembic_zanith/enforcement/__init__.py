@@ -1,5 +1,28 @@
 """Gates in force: a plan before anything runs, and each statement again when it runs."""
 
-from .run import around_run
+from __future__ import annotations
 
-__all__ = ["around_run"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+
+    from alembic_zanith.hooks import Run, StepsOf
+
+
+def around_run(
+    context: MigrationContext, steps_of: StepsOf, run: Run, arguments: dict[str, Any]
+) -> None:
+    """Run migrations if they pass the gates; see `alembic_zanith.enforcement.run`."""
+    if may_change_something(context):
+        # Here, because it takes a grammar along that `current` and `check` have no use for.
+        from .run import gated
+
+        gated(context, steps_of, run, arguments)
+    else:
+        run(steps_of)
+
+
+def may_change_something(context: MigrationContext) -> bool:
+    """Whether it is not `current`, `check` or `revision`, which only look."""
+    return not (context.opts.get("dont_mutate") or "template_args" in context.opts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,20 +16,26 @@ from alembic_zanith.locking.retrying import Retry, RetryPolicy, run_with_retries
 log = logging.getLogger("alembic.zanith")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Guards:
     """The lock that keeps other runs out, and who watches for sessions in the way."""
 
     lock: RunLock | None = None
     blockers: BlockerWatch | None = None
     policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=1))
+    _checked: float = 0.0
+
+    def _check_the_lock(self) -> None:
+        # Not more than once a second: hundreds of short migrations would feel it.
+        if self.lock is not None and time.monotonic() - self._checked > 1:
+            self.lock.check()
+            self._checked = time.monotonic()
 
     def migrate(
         self, connection: Connection, work: Callable[[], None], undo: Callable[[], None]
     ) -> None:
         """Run one migration, again if it had no lock; `undo` what is remembered of it before."""
-        if self.lock is not None:
-            self.lock.check()
+        self._check_the_lock()
         if self.blockers is None:
             work()
             return

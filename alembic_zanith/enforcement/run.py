@@ -24,6 +24,8 @@ from alembic_zanith.plan.live import with_live_facts
 from alembic_zanith.plan.model import Plan
 from alembic_zanith.plan.record import Recording, Translate, record
 from alembic_zanith.reports.refusal import refusal_text
+from alembic_zanith.risk.assessment import Assessment
+from alembic_zanith.risk.change import Cost
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import Ceilings
 from alembic_zanith.sql import is_autocommit
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("alembic.zanith")
 
 
-def around_run(
+def gated(
     context: MigrationContext, steps_of: StepsOf, run: Run, arguments: dict[str, Any]
 ) -> None:
     """Run migrations if they pass the gates, and check each statement again when it is run.
@@ -48,19 +50,11 @@ def around_run(
     Raises `RefusedError` before anything has run, or in front of the statement that only then
     turned out to be one that the gates do not let pass.
     """
-    if not _may_change_something(context):
-        run(steps_of)
-        return
     if context.dialect.name != "postgresql":
         _refuse_flags(context)
         run(steps_of)
         return
     _GatedRun(context, settings_of(context), arguments).go(steps_of, run)
-
-
-def _may_change_something(context: MigrationContext) -> bool:
-    """Whether it is not `current`, `check` or `revision`, which only look."""
-    return not (context.opts.get("dont_mutate") or "template_args" in context.opts)
 
 
 def _refuse_flags(context: MigrationContext) -> None:
@@ -117,7 +111,7 @@ class _GatedRun:
             blockers = stack.enter_context(
                 watching_blockers(connection, after_seconds=after_seconds)
             )
-        return Guards(lock, blockers, RetryPolicy(attempts=settings.lock_retries + 1))
+        return Guards(lock, blockers, policy=RetryPolicy(attempts=settings.lock_retries + 1))
 
     def _pending(self, steps_of: StepsOf) -> tuple[list[RevisionStep | StampStep] | None, Any]:
         """Return the steps of an upgrade or downgrade, known before Alembic makes its table.
@@ -171,6 +165,7 @@ class _GatedRun:
             self._context,
             self._arguments,
             self._translate,
+            with_sql=self._wants_sql,
         )
         plan = record([step.revision for step in steps], recording)
         connection = None if self._context.as_sql else self._context.connection
@@ -181,6 +176,14 @@ class _GatedRun:
                 connection.rollback()
         report = check(plan, self._settings)
         return plan, replace(report, refusals=(*self._without_a_transaction(), *report.refusals))
+
+    def _wants_sql(self, assessment: Assessment) -> bool:
+        """Whether it is to be shown, or may have rows in its way."""
+        if self._settings.dry_run:
+            return True
+        return self._settings.preflight and any(
+            each.judgement.cost is not Cost.NOTHING for each in assessment.findings
+        )
 
     def _without_a_transaction(self) -> Iterator[Refusal]:
         connection = self._context.connection

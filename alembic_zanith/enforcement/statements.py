@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from sqlalchemy.engine import Dialect
 
@@ -14,9 +13,21 @@ from alembic_zanith.risk.statements import changes_in
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|%s|%%")
 
 
-@lru_cache(maxsize=4096)
-def _changes_in(sql: str) -> tuple[Change, ...]:
-    return changes_in(sql)
+# What operations send most of the time, and nothing can be hidden in.
+_ADDS = re.compile(
+    r"\s*(CREATE\s+(TABLE|(UNIQUE\s+)?INDEX|TYPE)\s|ALTER\s+TABLE\s+\S+\s+ADD\s|COMMENT\s+ON\s)",
+    re.IGNORECASE,
+)
+_MORE = re.compile(r";|\b(drop|delete|truncate|update|merge|with|do|call|execute)\b", re.IGNORECASE)
+
+
+def adds_only(statement: str) -> bool:
+    """Whether a statement surely does no more than to add something: quicker than to parse it.
+
+    >>> adds_only("CREATE INDEX i ON t (a)"), adds_only("ALTER TABLE t ADD a int, DROP b")
+    (True, False)
+    """
+    return _ADDS.match(statement) is not None and _MORE.search(statement) is None
 
 
 def changes_of_statement(statement: str, dialect: Dialect) -> tuple[Change, ...]:
@@ -27,10 +38,10 @@ def changes_of_statement(statement: str, dialect: Dialect) -> tuple[Change, ...]
     (DeleteRows(table=TableRef(name='t', schema=None), some=True),)
     """
     if dialect.paramstyle in ("pyformat", "format") and "%" in statement:
-        found = _changes_in(_PLACEHOLDER.sub(_plain, statement))
+        found = changes_in(_PLACEHOLDER.sub(_plain, statement))
         if not any(isinstance(change, RawSql) for change in found):
             return found
-    return _changes_in(statement)
+    return changes_in(statement)
 
 
 def _plain(placeholder: re.Match[str]) -> str:

@@ -25,7 +25,7 @@ from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
 from alembic_zanith.plan.record import Translate, is_ours, line_in, operation_name
 from alembic_zanith.reports.refusal import refusal_text
 from alembic_zanith.risk.assessment import Assessment
-from alembic_zanith.risk.change import Change, Cost
+from alembic_zanith.risk.change import Change, Cost, Lock
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import Ceilings, refine
 from alembic_zanith.risk.plan_facts import PlanFacts
@@ -35,7 +35,7 @@ from alembic_zanith.sql import is_autocommit
 from .cursors import CheckedCursor
 from .guards import Guards
 from .protect import parking
-from .statements import changes_of_statement
+from .statements import adds_only, changes_of_statement
 
 if TYPE_CHECKING:
     from alembic.operations import MigrateOperation
@@ -61,6 +61,10 @@ class Watch:
         guards: Guards,
     ) -> None:
         self._guards = guards
+        # What works on nothing but what this run has made waits for nobody.
+        self._alone = set[str]()
+        if plan is not None and not context._transaction_per_migration:
+            self._alone.update(each.revision for each in plan.revisions if _is_alone(each))
         self._planned = (
             set() if plan is None else {_changes(each.assessment) for _, each in plan.operations}
         )
@@ -90,7 +94,7 @@ class Watch:
             facts = self._facts.copied()
             work = functools.partial(call, **arguments)
             with self._watching():
-                if self._context.connection is None or self._context.as_sql:
+                if self._context.connection is None or step.revision.revision in self._alone:
                     work()
                 else:
                     self._guards.migrate(
@@ -163,21 +167,24 @@ class Watch:
 
     def statement(self, connection: Connection, statement: str) -> str:
         """Check a statement, and return the one to run."""
-        if self._inside and self._inside[-1] is None:
+        if self._inside:
+            self._check_inside(connection, statement, self._inside[-1])
             return statement
         changes = changes_of_statement(statement, connection.dialect)
-        if self._inside:
-            # An operation accounts for what is not worse than itself.
-            allowed = self._inside[-1] or Level.SAFE
-            if max((change.judge().level for change in changes), default=Level.SAFE) > allowed:
-                self._judge(Assessment.of("connection.execute", changes), statement)
-            return statement
         if set(changes) <= self._expected:
             return statement
         if self._parked_instead(connection, changes):
             return _NOTHING
         self._judge(Assessment.of("connection.execute", changes), statement)
         return statement
+
+    def _check_inside(self, connection: Connection, statement: str, allowed: Level | None) -> None:
+        """Check what an operation sends: it accounts for what is not worse than itself."""
+        if allowed is None or adds_only(statement):
+            return
+        changes = changes_of_statement(statement, connection.dialect)
+        if max((change.judge().level for change in changes), default=Level.SAFE) > allowed:
+            self._judge(Assessment.of("connection.execute", changes), statement)
 
     def statement_of_cursor(self, statement: str) -> None:
         """Check a statement that a script sends with a cursor of the driver's own."""
@@ -254,6 +261,15 @@ class Watch:
         plan = Plan((self._as_revision(operation),), self._is_downgrade)
         report = GateReport(self._settings.mode.value, tuple(refusals))
         return RefusedError(refusal_text(plan, report, while_running=True))
+
+
+def _is_alone(revision: PlannedRevision) -> bool:
+    """Whether none of its operations needs a lock that somebody else may have."""
+    return not revision.is_partial and all(
+        finding.judgement.lock is Lock.NONE or finding.is_on_new
+        for operation in revision.operations
+        for finding in operation.assessment.findings
+    )
 
 
 def _changes(assessment: Assessment) -> tuple[Change, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from alembic_zanith import recovery
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS
 from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.parking import ArchiveColumn
@@ -25,7 +24,6 @@ class ArchiveColumnOp(DropColumnOperation):
     """Represent the archiving of a column."""
 
     kind = "archive_column"
-    park = staticmethod(recovery.archive_column)
 
     @classmethod
     def archive_column(

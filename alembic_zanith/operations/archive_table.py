@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from alembic_zanith import recovery
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS
 from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.parking import ArchiveTable
@@ -25,7 +24,6 @@ class ArchiveTableOp(DropTableOperation):
     """Represent the archiving of a table."""
 
     kind = "archive_table"
-    park = staticmethod(recovery.archive_table)
 
     @classmethod
     def archive_table(

@@ -43,8 +43,7 @@ class DropColumnOperation(MigrateOperation):
     """Parks one column. `column` and `elements` are its definition, where autogenerate saw it."""
 
     kind: ClassVar[str]
-    park: ClassVar[Callable[..., Artifact]]
-    """The function of `alembic_zanith.recovery` that does it."""
+    """Also the name of the function of `alembic_zanith.recovery` that does it."""
 
     def __init__(
         self,
@@ -114,8 +113,7 @@ class DropTableOperation(MigrateOperation):
     """Parks one table. `definition` and `indexes` are what autogenerate saw of it."""
 
     kind: ClassVar[str]
-    park: ClassVar[Callable[..., Artifact]]
-    """The function of `alembic_zanith.recovery` that does it."""
+    """Also the name of the function of `alembic_zanith.recovery` that does it."""
 
     def __init__(
         self,
@@ -181,8 +179,12 @@ def park_table(operations: Operations, operation: DropTableOperation) -> Artifac
 def _park(
     operations: Operations, operation: DropColumnOperation | DropTableOperation, *names: str
 ) -> Artifact:
+    # Here, because most runs park nothing, and it takes as long to import as all the rest.
+    from alembic_zanith import recovery
+
+    park: Callable[..., Artifact] = getattr(recovery, operation.kind)
     with parked_objects(operations, str(operation)) as (connection, workspace):
-        artifact = operation.park(
+        artifact = park(
             connection,
             *names,
             schema=operation.schema,

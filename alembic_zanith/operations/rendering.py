@@ -91,3 +91,13 @@ def _schema(operation: Any) -> dict[str, object]:
 def _retention(operation: DropColumnOperation | DropTableOperation) -> dict[str, object]:
     days = operation.retention_days
     return {} if days == DEFAULT_RETENTION_DAYS else {"retention_days": days}
+
+
+def given_options(operation: object, *names: str) -> dict[str, object]:
+    """Return those options of an operation that are set, for rendering."""
+    given = {name: getattr(operation, name) for name in names}
+    return {
+        name: str(value) if isinstance(value, str) else value
+        for name, value in given.items()
+        if value
+    }

@@ -11,16 +11,12 @@ from alembic.autogenerate import renderers
 from alembic.operations import Operations
 from alembic.operations.ops import MigrateOperation
 
-from alembic_zanith import recovery
-from alembic_zanith.artifacts import ArtifactStore
 from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.parking import RestoreColumn
 from alembic_zanith.risk.reading import reads
 
-from .empty_structure import add_empty_column
 from .registry import operation
-from .rendering import call, name_literal, rendered_elements
-from .restoring import find_source, given_options, restored_or_empty
+from .rendering import call, given_options, name_literal, rendered_elements
 from .running import parked_objects
 
 if TYPE_CHECKING:
@@ -203,6 +199,13 @@ class RestoreColumnOp(MigrateOperation):
 
 @Operations.implementation_for(RestoreColumnOp)
 def restore_column(operations: Operations, operation: RestoreColumnOp) -> RestoreReport | None:
+    # Here, because most runs restore nothing, and they take as long to import as all the rest.
+    from alembic_zanith import recovery
+    from alembic_zanith.artifacts import ArtifactStore
+
+    from .empty_structure import add_empty_column
+    from .restoring import find_source, restored_or_empty
+
     with parked_objects(operations, str(operation)) as (connection, workspace):
         store = ArtifactStore(connection, workspace)
         names = (operation.table_name, operation.column_name)

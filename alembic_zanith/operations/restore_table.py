@@ -11,16 +11,12 @@ from alembic.autogenerate import renderers
 from alembic.operations import Operations
 from alembic.operations.ops import CreateTableOp, MigrateOperation
 
-from alembic_zanith import recovery
-from alembic_zanith.artifacts import ArtifactStore
 from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.parking import RestoreTable
 from alembic_zanith.risk.reading import reads
 
-from .empty_structure import create_empty_table
 from .registry import operation
-from .rendering import call, name_literal, rendered_elements
-from .restoring import find_source, given_options, restored_or_empty
+from .rendering import call, given_options, name_literal, rendered_elements
 from .running import parked_objects
 
 if TYPE_CHECKING:
@@ -195,6 +191,13 @@ class RestoreTableOp(MigrateOperation):
 
 @Operations.implementation_for(RestoreTableOp)
 def restore_table(operations: Operations, operation: RestoreTableOp) -> RestoreReport | None:
+    # Here, because most runs restore nothing, and they take as long to import as all the rest.
+    from alembic_zanith import recovery
+    from alembic_zanith.artifacts import ArtifactStore
+
+    from .empty_structure import create_empty_table
+    from .restoring import find_source, restored_or_empty
+
     with parked_objects(operations, str(operation)) as (connection, workspace):
         store = ArtifactStore(connection, workspace)
         source = find_source(connection, store, operation.schema, operation.table_name)

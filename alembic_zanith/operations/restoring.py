@@ -262,13 +262,3 @@ def find_source(
                 f"into the migration, or artifact={artifact.id!r}."
             )
     return chosen
-
-
-def given_options(operation: object, *names: str) -> dict[str, object]:
-    """Return those options of an operation that are set, for rendering."""
-    given = {name: getattr(operation, name) for name in names}
-    return {
-        name: str(value) if isinstance(value, str) else value
-        for name, value in given.items()
-        if value
-    }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from alembic_zanith import recovery
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS
 from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.parking import SoftDropColumn
@@ -25,7 +24,6 @@ class SoftDropColumnOp(DropColumnOperation):
     """Represent a soft drop of a column."""
 
     kind = "soft_drop_column"
-    park = staticmethod(recovery.soft_drop_column)
 
     @classmethod
     def soft_drop_column(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from alembic_zanith import recovery
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS
 from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.parking import SoftDropTable
@@ -25,7 +24,6 @@ class SoftDropTableOp(DropTableOperation):
     """Represent a soft drop of a table."""
 
     kind = "soft_drop_table"
-    park = staticmethod(recovery.soft_drop_table)
 
     @classmethod
     def soft_drop_table(

@@ -16,6 +16,7 @@ from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Cost, Lock, TableRef
 from alembic_zanith.risk.changes.columns import SetNullable, SetType
 from alembic_zanith.risk.changes.tables import MoveTable, RenameTable
+from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import (
     STOPS_WRITERS,
     Ceilings,
@@ -76,8 +77,14 @@ def with_live_facts(plan: Plan, connection: Connection, ceilings: Ceilings) -> P
     for revision in plan.revisions:
         operations = []
         for operation in revision.operations:
-            known = {t: _unless_filled(f, t in filled) for t, f in facts.items()}
-            operations.append(_refined(operation, known, ceilings))
+            known = {
+                finding.change.on: _unless_filled(
+                    facts[finding.change.on], finding.change.on in filled
+                )
+                for finding in operation.assessment.findings
+                if finding.change.on in facts
+            }
+            operations.append(_refined(operation, known, ceilings) if known else operation)
             filled.update(_filled_by(operation.assessment))
         revisions.append(replace(revision, operations=tuple(operations)))
         if revision.is_partial:
@@ -129,7 +136,9 @@ def _columns_wanted(assessments: Iterable[Assessment]) -> set[TableRef]:
         finding.change.on
         for assessment in assessments
         for finding in assessment.findings
-        if isinstance(finding.change, SetType | SetNullable) and finding.change.on is not None
+        if isinstance(finding.change, SetType | SetNullable)
+        and finding.change.on is not None
+        and finding.judgement.level is not Level.SAFE
     }
 
 

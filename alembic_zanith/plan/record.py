@@ -9,21 +9,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from alembic.operations import MigrateOperation
-from alembic.operations.ops import ExecuteSQLOp
+from alembic.operations.ops import CreateTableOp, ExecuteSQLOp
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from sqlalchemy.engine import Dialect
 
 from alembic_zanith import hooks
-from alembic_zanith.risk import operations as _  # noqa: F401 -- registers the readers
+from alembic_zanith.risk import operations as _entries  # noqa: F401 -- registers them
 from alembic_zanith.risk.assessment import Assessment
+from alembic_zanith.risk.change import Change
 from alembic_zanith.risk.plan_facts import PlanFacts
 from alembic_zanith.risk.reading import changes_of, is_registered
 from alembic_zanith.risk.statements import changes_in
@@ -42,8 +43,8 @@ class Recording:
     `context` is the one that they will be run in, where there is one: its naming conventions and
     other options hold. `arguments` are what env.py hands to `run_migrations()`, and Alembic to the
     scripts.
-    `translate` returns what will be run in place of an operation, after what the plan has done
-    so far.
+    `translate` returns what will be run in place of an operation, after what the plan has done so
+    far. `with_sql` tells of which operations the SQL is wanted; to write it takes most of the time.
     """
 
     dialect: Dialect
@@ -51,6 +52,7 @@ class Recording:
     context: MigrationContext | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     translate: Translate | None = None
+    with_sql: Callable[[Assessment], bool] = lambda _: True
 
     @property
     def function(self) -> str:
@@ -156,28 +158,34 @@ class _Recorder:
             return invoke(operation)
         if self._recording.translate is not None:
             operation = self._recording.translate(operation, self._facts)
-        known = is_registered(operation)
+        if not is_registered(operation):
+            # Its SQL says what it does.
+            result, sql = self._written_by(operation, invoke)
+            self._note(
+                operation_name(operation), changes_in(sql) if sql else changes_of(operation), sql
+            )
+            return result
+        assessment = self._assess(operation_name(operation), changes_of(operation))
+        result, sql = None, ""
+        # Operations of ours refuse to be written as SQL, and none of their results is needed.
+        if not is_ours(operation):
+            if self._recording.with_sql(assessment):
+                # Some cannot be written, such as rows of a type without literals.
+                with suppress(Exception):
+                    result, sql = self._written_by(operation, invoke)
+            elif isinstance(operation, CreateTableOp):  # whose result scripts use
+                result = operation.to_table(self._context)
+        self._append(assessment, sql)
+        return result
+
+    def _written_by(self, operation: MigrateOperation, invoke: hooks.Invoke) -> tuple[Any, str]:
         start = self._written.tell()
-        result = None
         self._depth += 1
         try:
-            # Operations of ours refuse to be written as SQL, and none of their results is needed.
-            if not is_ours(operation):
-                result = invoke(operation)
-        except Exception:
-            # Some cannot be written as SQL, such as rows of a type without literals. What a known
-            # one does is known all the same.
-            if not known:
-                raise
+            result = invoke(operation)
         finally:
             self._depth -= 1
-        sql = self._written.getvalue()[start:].strip()
-        self._note(
-            operation_name(operation),
-            changes_of(operation) if known or not sql else changes_in(sql),
-            sql,
-        )
-        return result
+        return result, self._written.getvalue()[start:].strip()
 
     def _statement(self, statement: Any) -> str:
         sql = str(statement)
@@ -187,10 +195,15 @@ class _Recorder:
         self._note("connection.execute", changes_of(operation), sql)
         return sql
 
-    def _note(self, name: str, changes: Any, sql: str) -> None:
+    def _note(self, name: str, changes: Iterable[Change], sql: str) -> None:
+        self._append(self._assess(name, changes), sql)
+
+    def _assess(self, name: str, changes: Iterable[Change]) -> Assessment:
+        return self._facts.refine(Assessment.of(name, changes), self._script.revision)
+
+    def _append(self, assessment: Assessment, sql: str) -> None:
         line = line_in(self._script.path)
         self._last_line = max(self._last_line, line or 0)
-        assessment = self._facts.refine(Assessment.of(name, changes), self._script.revision)
         self._operations.append(PlannedOperation(assessment, sql, line))
 
     def _possible(self) -> Any:

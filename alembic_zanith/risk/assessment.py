@@ -19,6 +19,8 @@ class Finding:
     change: Change
     judgement: Judgement
     facts: tuple[str, ...] = ()
+    is_on_new: bool = False
+    """Whether the same plan has made what it is on."""
 
     @classmethod
     def of(cls, change: Change) -> Finding:

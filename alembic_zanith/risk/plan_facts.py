@@ -50,9 +50,8 @@ class PlanFacts:
         if on in self.tables and not isinstance(change, CreateTable):
             fact = f"{on} is created by the same plan, in revision {self.tables[on]}"
             found = finding.judgement
-            return finding.refined(
-                fact, Judgement(Level.SAFE, found.reasons, found.lock, Cost.NOTHING)
-            )
+            safe = Judgement(Level.SAFE, found.reasons, found.lock, Cost.NOTHING)
+            return replace(finding.refined(fact, safe), is_on_new=True)
         if isinstance(change, UpdateRows) and on is not None:
             new = self.columns.get(on, {})
             if change.columns and set(change.columns) <= set(new):

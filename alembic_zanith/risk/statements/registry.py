@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import TypeVar
 
 from alembic_zanith.risk.change import Change
@@ -30,6 +31,7 @@ def statement(*names: str) -> Callable[[R], R]:
     return register
 
 
+@lru_cache(maxsize=4096)  # what is recorded first comes again when it is run
 def changes_in(sql: str) -> tuple[Change, ...]:
     """Return what a string of SQL changes. What cannot be read is raw SQL, with the reason.
 
