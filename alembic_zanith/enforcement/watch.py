@@ -6,7 +6,7 @@ A script that reads the database, builds SQL in Python or uses an ORM session is
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,17 @@ from alembic_zanith import hooks
 from alembic_zanith.config import Settings
 from alembic_zanith.errors import RefusedError
 from alembic_zanith.gates.check import check_operation
-from alembic_zanith.gates.model import GateReport
+from alembic_zanith.gates.model import GateReport, Refusal
 from alembic_zanith.plan.live import lock_table, table_facts, tables_of
 from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
-from alembic_zanith.plan.record import Translate, is_ours, line_in, operation_name
+from alembic_zanith.plan.record import (
+    Translate,
+    is_ours,
+    line_in,
+    operation_name,
+    source_of,
+)
+from alembic_zanith.plan.suppressions import Suppressions, read_suppressions
 from alembic_zanith.reports.refusal import refusal_text
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change, Cost, Lock
@@ -76,6 +83,7 @@ class Watch:
         )
         self._facts = PlanFacts()
         self._script: Script | None = None
+        self._suppressions = Suppressions()
         self._is_downgrade = False
         # The level of each operation that is being invoked; None while this package's own SQL is.
         self._inside: list[Level | None] = []
@@ -90,6 +98,7 @@ class Watch:
         @functools.wraps(call)
         def watched(**arguments: Any) -> None:
             self._script, self._is_downgrade = step.revision, not step.is_upgrade
+            self._suppressions = read_suppressions(source_of(step.revision))
             self._expected.clear()
             facts = self._facts.copied()
             work = functools.partial(call, **arguments)
@@ -214,12 +223,17 @@ class Watch:
         assert self._script is not None
         assessment = self._facts.refine(assessment, self._script.revision)
         line = line_in(self._script.path)
-        if self._refusals(assessment, sql, line) or self._may_pass_a_ceiling(assessment):
-            assessment = self._as_the_database_is(assessment)
-            refusals = self._refusals(assessment, sql, line)
+        operation = self._as_planned(assessment, sql, line)
+        if self._refusals(operation) or self._may_pass_a_ceiling(assessment):
+            operation = self._as_planned(self._as_the_database_is(assessment), sql, line)
+            refusals = self._refusals(operation)
             if refusals:
-                self._refused = self._refusal(PlannedOperation(assessment, sql, line), refusals)
+                self._refused = self._refusal(operation, refusals)
                 raise self._refused
+
+    def _as_planned(self, assessment: Assessment, sql: str, line: int | None) -> PlannedOperation:
+        allowed_by = self._suppressions.covering(line, assessment.reasons, assessment.kind)
+        return PlannedOperation(assessment, sql, line, allowed_by=allowed_by)
 
     def _may_pass_a_ceiling(self, assessment: Assessment) -> bool:
         """Whether its rows count, and the plan has not asked for them."""
@@ -247,9 +261,9 @@ class Watch:
                 lock_table(connection, table, losing[table])
             return refine(assessment, facts | table_facts(connection, empty), self._ceilings)
 
-    def _refusals(self, assessment: Assessment, sql: str, line: int | None) -> Sequence[Any]:
-        operation = PlannedOperation(assessment, sql, line)
-        return tuple(check_operation(operation, self._settings, self._as_revision(operation)))
+    def _refusals(self, operation: PlannedOperation) -> tuple[Refusal, ...]:
+        revision = self._as_revision(operation)
+        return tuple(check_operation(operation, self._settings, revision))
 
     def _as_revision(self, operation: PlannedOperation) -> PlannedRevision:
         assert self._script is not None
@@ -257,9 +271,9 @@ class Watch:
             self._script.revision, self._script.path, self._script.doc or "", (operation,)
         )
 
-    def _refusal(self, operation: PlannedOperation, refusals: Sequence[Any]) -> RefusedError:
+    def _refusal(self, operation: PlannedOperation, refusals: tuple[Refusal, ...]) -> RefusedError:
         plan = Plan((self._as_revision(operation),), self._is_downgrade)
-        report = GateReport(self._settings.mode.value, tuple(refusals))
+        report = GateReport(self._settings.mode.value, refusals)
         return RefusedError(refusal_text(plan, report, while_running=True))
 
 

@@ -94,6 +94,10 @@ def _of_the_run(plan: Plan, settings: Settings) -> Iterator[Refusal]:
 
 
 def _warnings(plan: Plan, settings: Settings) -> Iterator[str]:
+    for revision, operation in plan.operations:
+        if operation.allowed_by and may_be_allowed(operation.assessment, settings):
+            codes = ", ".join(f"{each.code} ({each.why})" for each in operation.allowed_by)
+            yield f"Revision {revision.revision}, line {operation.line} allows {codes}."
     for revision in plan.revisions:
         if revision.ended is not None:
             calls = ", ".join(f"line {call.line}: {call.source}" for call in revision.possible)

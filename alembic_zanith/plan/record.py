@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -29,9 +30,10 @@ from alembic_zanith.risk.plan_facts import PlanFacts
 from alembic_zanith.risk.reading import changes_of, is_registered
 from alembic_zanith.risk.statements import changes_in
 
-from .model import Plan, PlannedOperation, PlannedRevision
+from .model import Plan, PlannedOperation, PlannedRevision, PossibleCall
 from .source import possible_calls
 from .stand_in import NeedsDatabase, StandIn, no_database
+from .suppressions import Suppressions, read_suppressions
 
 Translate = Callable[[MigrateOperation, PlanFacts], MigrateOperation]
 
@@ -144,6 +146,7 @@ class _Recorder:
                 ended = str(reason)
             except (Exception, SystemExit) as error:  # of the script: anything at all
                 ended = f"it raises {type(error).__name__}: {error}"
+        used = {each for operation in self._operations for each in operation.allowed_by}
         return PlannedRevision(
             self._script.revision,
             self._script.path,
@@ -151,6 +154,7 @@ class _Recorder:
             tuple(self._operations),
             ended,
             () if ended is None else self._possible(),
+            self._suppressions.complaints(used if ended is None else self._suppressions.all),
         )
 
     def _operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:
@@ -204,14 +208,24 @@ class _Recorder:
     def _append(self, assessment: Assessment, sql: str) -> None:
         line = line_in(self._script.path)
         self._last_line = max(self._last_line, line or 0)
-        self._operations.append(PlannedOperation(assessment, sql, line))
+        allowed_by = self._suppressions.covering(line, assessment.reasons, assessment.kind)
+        self._operations.append(PlannedOperation(assessment, sql, line, allowed_by=allowed_by))
 
-    def _possible(self) -> Any:
-        try:
-            source = Path(self._script.path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            source = inspect.getsource(self._script.module)
+    @cached_property
+    def _suppressions(self) -> Suppressions:
+        return read_suppressions(source_of(self._script))
+
+    def _possible(self) -> tuple[PossibleCall, ...]:
+        source = source_of(self._script)
         return possible_calls(source, self._recording.function, self._last_line)
+
+
+def source_of(script: Script) -> str:
+    """Return the text of a script."""
+    try:
+        return Path(script.path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return inspect.getsource(script.module)
 
 
 def line_in(path: str) -> int | None:
