@@ -129,7 +129,9 @@ def _online(
         found = pending(script, asked, database.heads)
         settings = settings_of(database.context)
         with _reading(database.connection):
-            return _planned(database.context, settings, found, asked, arguments_of(database.context))
+            return _planned(
+                database.context, settings, found, asked, arguments_of(database.context)
+            )
 
     found = project.visit(work, only, every_run=True)
     return _labelled(found)
