@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 COMMAND_LINE_MODULE = "alembic.config"
 RECOVER = "zanith-recover"
+PLAN = "zanith-plan"
 GATED = ("upgrade", "downgrade")
 
 
@@ -87,16 +88,19 @@ def _adding_our_commands(init: Callable[..., None]) -> Callable[..., None]:
 
 def add_commands(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     """Add the `zanith-*` commands to Alembic's own."""
-    # With no prefix character, "--help" and all the rest after the name are plain arguments:
-    # click reads them.
-    parser = subparsers.add_parser(
-        RECOVER,
-        help="List, restore, export and purge what reversible drops have parked.",
-        add_help=False,
-        prefix_chars="\0",
-    )
-    parser.add_argument("zanith_arguments", nargs="*")
-    parser.set_defaults(cmd=(zanith_recover, ["zanith_arguments"], []))
+    for name, run, what in (
+        (
+            RECOVER,
+            zanith_recover,
+            "List, restore, export and purge what reversible drops have parked.",
+        ),
+        (PLAN, zanith_plan, "Show what pending revisions do, and if the gates let them pass."),
+    ):
+        # With no prefix character, "--help" and all the rest after the name are plain arguments:
+        # click reads them.
+        parser = subparsers.add_parser(name, help=what, add_help=False, prefix_chars="\0")
+        parser.add_argument("zanith_arguments", nargs="*")
+        parser.set_defaults(cmd=(run, ["zanith_arguments"], []))
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -160,6 +164,13 @@ def zanith_recover(config: Config, arguments: Sequence[str]) -> None:
     from alembic_zanith.cli import recover
 
     recover(config, arguments)
+
+
+def zanith_plan(config: Config, arguments: Sequence[str]) -> None:
+    """Run `alembic zanith-plan` with the arguments after its name."""
+    from alembic_zanith.cli import plan
+
+    plan(config, arguments)
 
 
 class _PluginModule(ModuleType):

@@ -1,5 +1,5 @@
-"""The `alembic zanith-*` commands: thin shells over `alembic_zanith.recovery`."""
+"""The `alembic zanith-*` commands: thin shells over the rest of the package."""
 
-from .main import recover
+from .main import plan, recover
 
-__all__ = ["recover"]
+__all__ = ["plan", "recover"]

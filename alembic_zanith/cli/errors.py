@@ -42,6 +42,33 @@ class FailingGroup(click.Group):
             raise Failure(without_passwords(message)) from error
 
 
+class NoPlan(Failure):
+    """No plan could be made: neither a pass, status 0, nor a refusal, status 1."""
+
+    exit_code = 2
+
+
+class PlanningCommand(click.Command):
+    """A command that ends with `FAILED: …`, and with status 2, in place of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        project: Project = ctx.obj
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            message = _message(error, project.command)
+            if message is None or project.raise_errors:
+                raise
+            if not isinstance(error, CommandError | SQLAlchemyError) or _is_unreachable(error):
+                message += " With --offline a plan needs no database."
+            raise NoPlan(without_passwords(message)) from error
+
+
+def _is_unreachable(error: Exception) -> bool:
+    """Tell whether it is the driver that failed, and not a statement on a connection."""
+    return isinstance(error, DBAPIError) and error.statement is None
+
+
 def _message(error: Exception, action: str) -> str | None:
     """Return what to tell the user, or None for what is a defect, of ours or of env.py."""
     if isinstance(error, DBAPIError):

@@ -1,4 +1,4 @@
-"""Running `zanith-recover` from Alembic's command line or from Python."""
+"""Running the `zanith-*` commands from Alembic's command line or from Python."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from .commands import zanith_recover
 from .errors import NAME
+from .plan import PLAN, steps_last, zanith_plan
 from .project import Project
 
 if TYPE_CHECKING:
@@ -24,8 +25,26 @@ def recover(config: Config, arguments: Sequence[str]) -> NoReturn:
 
         recover(Config("alembic.ini"), ["list", "--json"])
     """
-    program = PurePath(sys.argv[0]).name if sys.argv and sys.argv[0] else "alembic"
-    if program == "__main__.py":
-        program = "alembic"
-    zanith_recover.main(list(arguments), prog_name=f"{program} {NAME}", obj=Project(config))
+    zanith_recover.main(list(arguments), prog_name=f"{_program()} {NAME}", obj=Project(config))
     raise SystemExit(0)
+
+
+def plan(config: Config, arguments: Sequence[str]) -> NoReturn:
+    """Run `zanith-plan` with these arguments on the project of an Alembic config.
+
+    Ends like a program, with `SystemExit`: status 0 when the gates let the plan pass, 1 when they
+    refuse it, 2 when there is none: on wrong usage, or where something failed.
+
+    Example::
+
+        plan(Config("alembic.ini"), ["--offline", "--format", "json"])
+    """
+    zanith_plan.main(
+        steps_last(arguments), prog_name=f"{_program()} {PLAN}", obj=Project(config, PLAN)
+    )
+    raise SystemExit(0)
+
+
+def _program() -> str:
+    program = PurePath(sys.argv[0]).name if sys.argv and sys.argv[0] else "alembic"
+    return "alembic" if program == "__main__.py" else program

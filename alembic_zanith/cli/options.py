@@ -61,3 +61,16 @@ def restore_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def gate_options(command: F) -> F:
+    """Add the gates' flags that `alembic upgrade` has too; settings read and check the values."""
+    for option in (
+        click.option("--skip-shadow-check", is_flag=True, help="As upgrade with this flag."),
+        click.option("--shadow-verified", is_flag=True, help="As upgrade with this flag."),
+        click.option("--mode", metavar="MODE", help="dev, staging or production."),
+        click.option("--allow-destructive", is_flag=True, help="Let pass what loses data."),
+        click.option("--max-risk", metavar="N", help="Refuse what scores above N (0 to 100)."),
+    ):
+        command = option(command)
+    return command

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from alembic.runtime.environment import EnvironmentContext
@@ -40,6 +40,9 @@ class Database:
     label: str
     connection: Connection
     workspace: Workspace
+    context: MigrationContext
+    heads: tuple[str, ...] = ()
+    """The revisions that it is at."""
 
 
 @dataclass
@@ -60,10 +63,11 @@ class _Visits:
 
 
 class Project:
-    """An Alembic project."""
+    """An Alembic project. `command` is what the user called, for messages."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, command: str = "zanith-recover") -> None:
         self.config = config
+        self.command = command
 
     @property
     def raise_errors(self) -> bool:
@@ -76,14 +80,20 @@ class Project:
         return bool(getattr(self.config.cmd_opts, "quiet", False))
 
     def visit(
-        self, work: Callable[[Database], T], only: str | None = None, *, changes: bool = False
+        self,
+        work: Callable[[Database], T],
+        only: str | None = None,
+        *,
+        changes: bool = False,
+        every_run: bool = False,
     ) -> dict[str, T]:
         """Run env.py and call `work` for each PostgreSQL database; return results by label.
 
         What `work` writes is committed exactly where `alembic upgrade` would be: by env.py, or
         after each database where env.py has `transaction_per_migration`. So the results are to be
         shown after this returns. `only` names the one database to work on; `changes` tells that
-        the work is for nothing without a commit.
+        the work is for nothing without a commit. `every_run` is for work that is about migrations:
+        each version table counts then, also where several are in one schema.
 
         Raises `NotCommittedError` where PostgreSQL knows of none then, `FailedAfterCommitError`
         where it does and env.py fails nevertheless, `UnsupportedDatabaseError` when there are other
@@ -93,13 +103,14 @@ class Project:
         results: dict[str, T] = {}
         visits = _Visits()
 
-        def visit_one(heads: object, context: MigrationContext) -> Iterable[RevisionStep]:
+        def visit_one(heads: Any, context: MigrationContext) -> Iterable[RevisionStep]:
             try:
                 # As Alembic does around each revision, for the sake of env.py's with an external
                 # transaction, with transaction_per_migration and with neither.
                 with context.begin_transaction(_per_migration=True):
-                    database = _open(context, visits)
+                    database = _open(context, visits, every_run)
                     if database is not None and only in (None, database.label):
+                        database = replace(database, heads=heads)
                         results[database.label] = work(database)
                         if changes:
                             visits.note_change(database, opened)
@@ -117,13 +128,13 @@ class Project:
             if exited is not None and exited.code and results:
                 raise exited
         except BaseException as error:
-            failure = failed_after(visits.changes, error) or _exit_explained(error)
+            failure = failed_after(visits.changes, error) or self._exit_explained(error)
             if failure is None:
                 raise
             raise failure from error
         _require_commits(visits.changes)
         if not results:
-            raise _nothing_visited(visits, only, exited)
+            raise self._nothing_visited(visits, only, exited)
         return results
 
     def visit_one(self, label: str, work: Callable[[Database], T], *, changes: bool = False) -> T:
@@ -141,6 +152,41 @@ class Project:
             except SystemExit as exited:
                 return exited
         return None
+
+    def _exit_explained(self, error: BaseException) -> CommandError | None:
+        """Return what to raise in place of an exit of env.py's that has left nothing committed."""
+        if not isinstance(error, SystemExit):
+            return None
+        return CommandError(
+            f"{exit_in_words(error)} when {self.command} had done its work. Nothing is committed, "
+            "and no result is shown. Let env.py end without sys.exit(), or with sys.exit(0); "
+            "Alembic's --raiseerr shows where it exits."
+        )
+
+    def _nothing_visited(
+        self, visits: _Visits, only: str | None, exited: SystemExit | None
+    ) -> CommandError:
+        if visits.labels:
+            known = ", ".join(visits.labels)
+            rest = (
+                "" if exited is None else f" {exit_in_words(exited)} after that: maybe too early."
+            )
+            return UnknownObjectError(
+                f"The project has no database {only!r}.{did_you_mean(str(only), visits.labels)} "
+                f"It has {known}.{rest}"
+            )
+        if visits.foreign:
+            return UnsupportedDatabaseError(
+                f"Nothing can be parked on {' or '.join(sorted(set(visits.foreign)))}, nor a plan "
+                "be made for it: alembic-zanith works on PostgreSQL only."
+            )
+        what = "env.py did not call context.run_migrations()"
+        if exited is not None:
+            what = f"{exit_in_words(exited)} before it called context.run_migrations()"
+        return CommandError(
+            f"{what}, so there is no connection to work on. {self.command} needs it to do so "
+            "whatever the command is, as Alembic's templates do."
+        )
 
 
 def _require_commits(changes: Iterable[Change]) -> None:
@@ -175,7 +221,7 @@ SELECT pg_catalog.current_database()::text AS name,
 """
 
 
-def _open(context: MigrationContext, visits: _Visits) -> Database | None:
+def _open(context: MigrationContext, visits: _Visits, every_run: bool) -> Database | None:
     """Return the database of a context, or None if it is another product or was seen before."""
     connection = context.connection
     if connection is None or context.dialect.name != "postgresql":
@@ -185,13 +231,13 @@ def _open(context: MigrationContext, visits: _Visits) -> Database | None:
     schema = ArtifactStore(connection, space).schema
     (here,) = rows(connection, _HERE)
     identity = (*here, schema)
-    if identity in visits.seen:
+    if identity in visits.seen and not every_run:
         # Two version tables in one schema share one set of artifacts.
         return None
     visits.seen.add(identity)
     label = _label(context, here.name, schema, visits.labels)
     visits.labels.append(label)
-    return Database(label, connection, space)
+    return Database(label, connection, space, context)
 
 
 def _label(context: MigrationContext, name: str, schema: str, taken: list[str]) -> str:
@@ -204,36 +250,3 @@ def _label(context: MigrationContext, name: str, schema: str, taken: list[str]) 
     if section in ("", "upgrades"):
         section = name if schema == "public" else f"{name}.{schema}"
     return section if section not in taken else f"{section}#{len(taken) + 1}"
-
-
-def _exit_explained(error: BaseException) -> CommandError | None:
-    """Return what to raise in place of an exit of env.py's that has left nothing committed."""
-    if not isinstance(error, SystemExit):
-        return None
-    return CommandError(
-        f"{exit_in_words(error)} when zanith-recover had done its work. Nothing is committed, and "
-        "no result is shown. Let env.py end without sys.exit(), or with sys.exit(0); Alembic's "
-        "--raiseerr shows where it exits."
-    )
-
-
-def _nothing_visited(visits: _Visits, only: str | None, exited: SystemExit | None) -> CommandError:
-    if visits.labels:
-        known = ", ".join(visits.labels)
-        rest = "" if exited is None else f" {exit_in_words(exited)} after that: maybe too early."
-        return UnknownObjectError(
-            f"The project has no database {only!r}.{did_you_mean(str(only), visits.labels)} "
-            f"It has {known}.{rest}"
-        )
-    if visits.foreign:
-        return UnsupportedDatabaseError(
-            f"Nothing can be parked on {' or '.join(sorted(set(visits.foreign)))}: alembic-zanith "
-            "works on PostgreSQL only."
-        )
-    what = "env.py did not call context.run_migrations()"
-    if exited is not None:
-        what = f"{exit_in_words(exited)} before it called context.run_migrations()"
-    return CommandError(
-        f"{what}, so there is no connection to work on. zanith-recover needs it to do so whatever "
-        "the command is, as Alembic's templates do."
-    )

@@ -20,7 +20,18 @@ def around_run(
 
         gated(context, steps_of, run, arguments)
     else:
+        # For whoever plans in there: see `plan_steps`.
+        setattr(context, _ARGUMENTS, arguments)
         run(steps_of)
+
+
+_ARGUMENTS = "_zanith_arguments"
+
+
+def arguments_of(context: MigrationContext) -> dict[str, Any]:
+    """Return what env.py hands to the scripts, while a run that changes nothing goes on."""
+    arguments: dict[str, Any] = getattr(context, _ARGUMENTS, {})
+    return arguments
 
 
 def may_change_something(context: MigrationContext) -> bool:

@@ -224,3 +224,16 @@ def _needs_a_plan(settings: Settings) -> bool:
         or not lenient
         or ceilings(settings) != Ceilings()
     )
+
+
+def plan_steps(
+    context: MigrationContext,
+    settings: Settings,
+    steps: Sequence[RevisionStep],
+    arguments: dict[str, Any],
+) -> tuple[Plan, GateReport]:
+    """Return what steps would do in a context, and what the gates say of it. Nothing is run.
+
+    `arguments` are for the scripts. There has to be a step.
+    """
+    return _GatedRun(context, settings, arguments).plan(steps)

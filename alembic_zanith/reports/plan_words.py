@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -47,6 +47,18 @@ class Entry:
         """How to pass the gates, each once."""
         return [*dict.fromkeys(each.instead for each in self.refusals if each.instead)]
 
+    @property
+    def safe_ways(self) -> list[str]:
+        """What to write in place of the operation, each once."""
+        return [] if self.operation is None else safe_ways(self.operation)
+
+    @property
+    def instead(self) -> list[str]:
+        """The safe ways, then how to pass the gates: `instead: …`, `or: …`."""
+        safe = [f"instead: {way}" for way in self.safe_ways]
+        word = "or" if safe else "instead"
+        return safe + [f"{word}: {way}" for way in self.ways]
+
 
 def entries(report: GateReport) -> list[Entry]:
     """Return the refusals, those of one operation together, in the order of the report."""
@@ -54,9 +66,9 @@ def entries(report: GateReport) -> list[Entry]:
     return [Entry(tuple(refusals)) for _, refusals in grouped]
 
 
-def gates(report: GateReport) -> str:
+def gates(refusals: Iterable[Refusal]) -> str:
     """Return the names of the gates that refuse something, as in `max-risk, preflight`."""
-    return ", ".join(dict.fromkeys(each.gate.value for each in report.refusals))
+    return ", ".join(dict.fromkeys(each.gate.value for each in refusals))
 
 
 # -- operations --------------------------------------------------------------------------
@@ -151,12 +163,12 @@ def shortened(text: str, width: int) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return text with one full stop.
+    """Return text as one line with one full stop.
 
     >>> sentence("it scores 80"), sentence("It scores 80.")
     ('it scores 80.', 'It scores 80.')
     """
-    return printable(text.strip()).rstrip(".") + "."
+    return printable(" ".join(text.split())).rstrip(".") + "."
 
 
 def indented(text: str, by: str) -> Iterator[str]:
@@ -170,3 +182,43 @@ def size_of(plan: Plan) -> str:
     """Return `3 operations in 2 revisions`."""
     operations = words.count(len(plan.operations), "operation")
     return f"{operations} in {words.count(len(plan.revisions), 'revision')}"
+
+
+# -- plans -------------------------------------------------------------------------------
+
+
+def worst(plan: Plan) -> str:
+    """Return the highest level of all with its score: `destructive (80)`."""
+    return f"{plan.level.word} ({plan.level.score})"
+
+
+def counts(plan: Plan) -> dict[str, int]:
+    """Return how many operations have each level, the highest first; levels with none are out."""
+    levels = sorted((each.assessment.level for _, each in plan.operations), reverse=True)
+    return {level.word: levels.count(level) for level in dict.fromkeys(levels)}
+
+
+def whereabouts(plan: Plan, database: str | None = None) -> str:
+    """Return what was asked: `database shop, PostgreSQL 18.1`, or that nothing was."""
+    label = "" if database is None else f"{printable(database)}: "
+    if not plan.facts:
+        return f"{label}no database was asked"
+    server = plan.facts.get("server", "")
+    return f"{label}database {printable(plan.facts.get('database', '?'))}, PostgreSQL {server}"
+
+
+def verdict(report: GateReport) -> str:
+    """Return the last line: `REFUSED by max-risk (mode staging)`."""
+    by = "PASS" if report.passed else f"REFUSED by {gates(report.refusals)}"
+    return f"{by} (mode {printable(report.mode)})"
+
+
+def other_warnings(plan: Plan, report: GateReport) -> list[str]:
+    """Return the warnings that say more than the revisions themselves do."""
+    known = tuple(
+        f"Revision {each.revision}{after}"
+        for each in plan.revisions
+        if each.is_partial or each.complaints
+        for after in (":", " is known in part")
+    )
+    return [printable(each) for each in report.warnings if not each.startswith(known)]

@@ -64,11 +64,8 @@ def _entry(entry: say.Entry, root: str) -> Iterator[str]:
     if entry.operation is not None and (why := say.consequences(entry.operation)):
         yield f"why: {'; '.join(why)}"
     yield from entry.because
-    ways = [] if entry.operation is None else say.safe_ways(entry.operation)
-    for way in ways:
-        yield from say.indented(f"instead: {way}", _INDENT)
-    for way in entry.ways:
-        yield from say.indented(f"or: {way}" if ways else f"instead: {way}", _INDENT)
+    for way in entry.instead:
+        yield from say.indented(way, _INDENT)
 
 
 def operation_line(operation: PlannedOperation) -> str:
