@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.locking.advisory import RUN_LOCK_KEY, run_lock
@@ -164,6 +166,32 @@ def test_the_refusal_names_the_holder_to_a_role_with_no_special_rights(database:
     assert f"session {pid} (user postgres, application alembic-zanith: run of pid" in str(error)
 
 
+def test_who_waits_has_no_transaction_between_its_questions(database: Database) -> None:
+    engine = database.engine(connect_args={"application_name": "late"})
+    with holding(database), engine.connect() as second:
+        waiting = threading.Thread(target=is_refused, args=[second, 2])
+        waiting.start()
+        state = (
+            "SELECT query, state, xact_start FROM pg_stat_activity WHERE application_name = 'late'"
+        )
+        eventually(lambda: database.rows(state) == [("ROLLBACK", "idle", None)])
+        waiting.join()
+
+
+def test_other_tasks_of_an_event_loop_go_on_while_it_waits(database: Database) -> None:
+    async def wait() -> int:
+        steps = 0
+        async with database.async_engine().connect() as connection:
+            waiting = asyncio.ensure_future(connection.run_sync(is_refused, 0.5))
+            while not waiting.done():
+                await asyncio.sleep(0.01)
+                steps += 1
+        return steps
+
+    with holding(database):
+        assert asyncio.run(wait()) > 20
+
+
 def test_the_wait_is_as_long_as_asked_for(database: Database) -> None:
     with holding(database), database.begin() as second:
         began = time.monotonic()
@@ -195,6 +223,25 @@ def test_no_pool_and_no_isolation_level_is_in_its_way(
         with database.begin() as second:
             is_refused(second)
         assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+
+
+def test_an_async_pool_keeps_nothing_of_it(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    def run(connection: sa.Connection) -> None:
+        with run_lock(connection, wait_seconds=0):
+            assert is_taken(database)
+        sessions = "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
+        eventually(lambda: database.scalar(sessions) == 1)
+
+    async def in_pool() -> None:
+        engine = create_async_engine(database.url("asyncpg"), pool_size=1, max_overflow=0)
+        async with engine.connect() as connection:
+            await connection.run_sync(run)
+        await engine.dispose()
+
+    asyncio.run(in_pool())
+    assert caplog.text == ""
 
 
 def test_what_a_project_does_on_connect_is_not_in_its_way(database: Database) -> None:
