@@ -168,13 +168,15 @@ def test_the_refusal_names_the_holder_to_a_role_with_no_special_rights(database:
 
 def test_who_waits_has_no_transaction_between_its_questions(database: Database) -> None:
     engine = database.engine(connect_args={"application_name": "late"})
+    idle = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'late'"
+        " AND state = 'idle' AND xact_start IS NULL"
+    )
     with holding(database), engine.connect() as second:
-        waiting = threading.Thread(target=is_refused, args=[second, 2])
+        waiting = threading.Thread(target=is_refused, args=[second, 1.5])
         waiting.start()
-        state = (
-            "SELECT query, state, xact_start FROM pg_stat_activity WHERE application_name = 'late'"
-        )
-        eventually(lambda: database.rows(state) == [("ROLLBACK", "idle", None)])
+        time.sleep(0.5)
+        eventually(lambda: database.scalar(idle) == 2)
         waiting.join()
 
 
