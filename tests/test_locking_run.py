@@ -96,6 +96,7 @@ def test_the_lock_outlasts_commits_and_rollbacks_of_the_migrations(
                 connection.execute(sa.text("SELECT 1 / 0"))
             connection.rollback()
             lock.check()
+            assert not lock.waited
             assert is_taken(database)
 
     in_transaction_left_to(database, driver, run)
@@ -125,7 +126,8 @@ def test_who_waits_gets_the_lock_when_the_first_run_ends(database: Database) -> 
     got_it = threading.Event()
 
     def wait() -> None:
-        with database.engine().connect() as second, run_lock(second, wait_seconds=10):
+        with database.engine().connect() as second, run_lock(second, wait_seconds=10) as lock:
+            assert lock.waited
             got_it.set()
 
     waiting = threading.Thread(target=wait)
@@ -267,6 +269,18 @@ def test_what_a_project_does_on_connect_is_not_in_its_way(database: Database) ->
     with engine.connect() as connection, run_lock(connection, wait_seconds=0) as lock:
         time.sleep(0.3)
         lock.check()
+
+
+def test_it_connects_by_whatever_means_the_project_does(database: Database) -> None:
+    engine = sa.create_engine("postgresql+psycopg://nobody@nowhere.invalid/")
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, _arguments: Any, _keywords: Any) -> Any:
+        return psycopg.connect(conninfo(database.url()))
+
+    with engine.connect() as connection, run_lock(connection, wait_seconds=0):
+        assert is_taken(database)
+    engine.dispose()
 
 
 @pytest.mark.min_major(17)
