@@ -182,8 +182,8 @@ def test_when_all_attempts_are_used_up_the_error_says_everything(
         f"In the way: session {pid} (user postgres, application reports, address 127.0.0.1), idle "
         f"in transaction, in its transaction since WHEN: {LOCK_USERS}\n"
         "All that it did is rolled back.\n"
-        "Run it again when the way is free, end what is in it with SELECT "
-        f"pg_terminate_backend({pid}), or with a higher lock_timeout."
+        "Run it again when the way is free, or with a higher lock_timeout. To end what is in the "
+        f"way, and lose what it has open: SELECT pg_terminate_backend({pid})."
     )
     assert (error.statement, error.relation, error.attempts) == (ADD_NOTE, "public.users", 3)
     assert [session.pid for session in error.blockers] == [pid]
@@ -379,9 +379,9 @@ def test_an_index_build_that_failed_is_told_of_what_it_leaves(database: Database
     ):
         message = fails(connection, lambda: connection.exec_driver_sql(build))
     assert message.endswith(
-        f"Run it again when the way is free, end what is in it with SELECT "
-        f"pg_terminate_backend({pid}), or with a higher lock_timeout. If it has left an index that "
-        "is marked INVALID, drop that one first."
+        "Run it again when the way is free, or with a higher lock_timeout. To end what is in the "
+        f"way, and lose what it has open: SELECT pg_terminate_backend({pid}). If it has left an "
+        "index that is marked INVALID, drop that one first."
     )
     assert database.scalar("SELECT NOT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass")
 
