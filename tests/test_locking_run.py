@@ -256,7 +256,7 @@ def test_what_a_project_does_on_connect_is_not_in_its_way(database: Database) ->
     )
     role = database.role("migrator")
     database.execute(f'GRANT USAGE ON SCHEMA mine TO "{role}"')
-    engine = database.engine()
+    engine = database.engine("psycopg")
 
     @sa.event.listens_for(engine, "connect")
     def settle(connection: Any, _record: Any) -> None:
