@@ -208,11 +208,13 @@ def test_a_script_that_commits_by_itself_does_as_ever(
     assert version(project.database) == first
 
 
+@pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ"])
 @pytest.mark.parametrize("template", ["generic", "async"])
 def test_five_deploys_at_once_apply_each_revision_once(
-    make_project: MakeProject, template: str
+    make_project: MakeProject, template: str, level: str
 ) -> None:
     project = guarded(make_project(template), "transaction_per_migration=True")
+    project.edit_env(r"poolclass=pool.NullPool,", rf'\g<0> isolation_level="{level}",')
     project.revision(CREATE)
     project.revision(f"{LOG}\n{BUILD}")
     head = project.revision(LOG)

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from alembic_zanith.locking.blockers import Blocked, BlockerWatch, watching_blockers
 from alembic_zanith.locking.sessions import Session
 from devtools.postgres import LocalPostgres
 from tests.support.database import Database
 from tests.support.drivers import DRIVERS, in_transaction
-from tests.support.locks import LOCK_USERS, eventually, in_the_way, needs_pgbouncer, pgbouncer
+from tests.support.locks import (
+    LOCK_USERS,
+    conninfo,
+    in_the_way,
+    needs_pgbouncer,
+    pgbouncer,
+)
 
 ADD_NOTE = "ALTER TABLE users ADD COLUMN note text"
 LOCK_ROWS = "SELECT * FROM users FOR UPDATE"
@@ -146,11 +155,45 @@ def test_an_answer_is_for_its_statement_alone(database: Database) -> None:
 
 
 def test_its_thread_and_its_connection_end_with_the_block(database: Database) -> None:
-    with in_the_way(database), database.engine().connect() as connection:
+    engine = sa.create_engine(database.url())
+    with in_the_way(database), engine.connect() as connection:
         is_kept_out(connection)
-        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        eventually(lambda: database.scalar(others) == 3)
-        eventually(lambda: "zanith-blockers" not in [t.name for t in threading.enumerate()])
+        assert others(database) == 2
+        assert "zanith-blockers" not in [thread.name for thread in threading.enumerate()]
+    engine.dispose()
+
+
+def test_they_end_with_an_async_pool_as_well(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        engine = create_async_engine(database.url("asyncpg"))
+        async with engine.connect() as connection:
+            await connection.run_sync(is_kept_out)
+            assert others(database) == 2
+        await engine.dispose()
+
+    with in_the_way(database):
+        asyncio.run(run())
+    assert caplog.text == ""
+
+
+def others(database: Database) -> int:
+    """Number of sessions in the database beside the one that asks."""
+    count = "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
+    return int(database.scalar(count))
+
+
+def test_an_engine_that_has_but_one_connection_keeps_it(database: Database) -> None:
+    only = psycopg.connect(conninfo(database.url()))
+    engine = sa.create_engine("postgresql+psycopg://", creator=lambda: only)
+    connection = engine.connect()
+    with in_the_way(database):
+        assert is_kept_out(connection).blocked is None
+    assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+    connection.rollback()
+    connection.detach()
+    only.close()
 
 
 def test_where_nobody_can_be_asked_nobody_is_named(database: Database) -> None:

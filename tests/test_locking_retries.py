@@ -19,7 +19,13 @@ from alembic_zanith.locking.retrying import Retry, RetryPolicy, run_with_retries
 from alembic_zanith.locking.timeouts import Timeout, run_timeouts
 from tests.support.database import Database
 from tests.support.drivers import DRIVERS, in_transaction
-from tests.support.locks import LOCK_USERS, in_the_way, in_the_way_until, without_moments
+from tests.support.locks import (
+    LOCK_USERS,
+    eventually,
+    in_the_way,
+    in_the_way_until,
+    without_moments,
+)
 
 T = TypeVar("T")
 
@@ -138,6 +144,26 @@ def test_what_the_transaction_did_before_stays(database: Database) -> None:
     assert entries(database) == 1
 
 
+def test_no_savepoint_is_left_behind(database: Database) -> None:
+    with database.engine().connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        retried(connection, lambda: connection.exec_driver_sql(ADD_NOTE))
+        with pytest.raises(sa.exc.DBAPIError, match="does not exist"):
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT _zanith_attempt")
+
+
+def test_nobody_is_asked_any_more_between_attempts(database: Database) -> None:
+    goes = threading.Event()
+
+    def on_retry(_: Retry) -> None:
+        sessions = "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
+        eventually(lambda: database.scalar(sessions) == 2, seconds=3)
+        goes.set()
+
+    with in_the_way_until(database, goes), database.begin() as connection:
+        retried(connection, lambda: connection.exec_driver_sql(ADD_NOTE), on_retry=on_retry)
+
+
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_when_all_attempts_are_used_up_the_error_says_everything(
     database: Database, driver: str
@@ -156,8 +182,8 @@ def test_when_all_attempts_are_used_up_the_error_says_everything(
         f"In the way: session {pid} (user postgres, application reports, address 127.0.0.1), idle "
         f"in transaction, in its transaction since WHEN: {LOCK_USERS}\n"
         "All that it did is rolled back.\n"
-        "Run it again when the way is free, end what is in it with SELECT "
-        f"pg_terminate_backend({pid}), or with a higher lock_timeout."
+        "Run it again when the way is free, or with a higher lock_timeout. To end what is in the "
+        f"way, and lose what it has open: SELECT pg_terminate_backend({pid})."
     )
     assert (error.statement, error.relation, error.attempts) == (ADD_NOTE, "public.users", 3)
     assert [session.pid for session in error.blockers] == [pid]
@@ -267,6 +293,26 @@ def test_a_commit_in_between_is_no_hindrance_when_all_goes_well(
     assert entries(database) == 1
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_after_a_commit_at_the_end_no_transaction_is_left_open(
+    database: Database, driver: str
+) -> None:
+    def run(connection: sa.Connection) -> None:
+        with connection.engine.connect() as own:
+
+            def work() -> None:
+                own.exec_driver_sql(INSERT)
+                own.commit()
+
+            own.exec_driver_sql("SELECT 1")
+            run_with_retries(own, work, policy=AT_ONCE)
+            open_ones = "SELECT count(*) FROM pg_stat_activity WHERE xact_start IS NOT NULL"
+            of_others = " AND pid <> pg_backend_pid() AND datname = current_database()"
+            assert database.scalar(open_ones + of_others) == 0
+
+    in_transaction(database, driver, run)
+
+
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
 def test_a_commit_in_the_text_of_sql_is_no_hindrance_either(
     database: Database, driver: str
@@ -333,9 +379,9 @@ def test_an_index_build_that_failed_is_told_of_what_it_leaves(database: Database
     ):
         message = fails(connection, lambda: connection.exec_driver_sql(build))
     assert message.endswith(
-        f"Run it again when the way is free, end what is in it with SELECT "
-        f"pg_terminate_backend({pid}), or with a higher lock_timeout. If it has left an index that "
-        "is marked INVALID, drop that one first."
+        "Run it again when the way is free, or with a higher lock_timeout. To end what is in the "
+        f"way, and lose what it has open: SELECT pg_terminate_backend({pid}). If it has left an "
+        "index that is marked INVALID, drop that one first."
     )
     assert database.scalar("SELECT NOT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.locking.advisory import RUN_LOCK_KEY, run_lock
@@ -94,6 +96,7 @@ def test_the_lock_outlasts_commits_and_rollbacks_of_the_migrations(
                 connection.execute(sa.text("SELECT 1 / 0"))
             connection.rollback()
             lock.check()
+            assert not lock.waited
             assert is_taken(database)
 
     in_transaction_left_to(database, driver, run)
@@ -123,7 +126,8 @@ def test_who_waits_gets_the_lock_when_the_first_run_ends(database: Database) -> 
     got_it = threading.Event()
 
     def wait() -> None:
-        with database.engine().connect() as second, run_lock(second, wait_seconds=10):
+        with database.engine().connect() as second, run_lock(second, wait_seconds=10) as lock:
+            assert lock.waited
             got_it.set()
 
     waiting = threading.Thread(target=wait)
@@ -164,6 +168,34 @@ def test_the_refusal_names_the_holder_to_a_role_with_no_special_rights(database:
     assert f"session {pid} (user postgres, application alembic-zanith: run of pid" in str(error)
 
 
+def test_who_waits_has_no_transaction_between_its_questions(database: Database) -> None:
+    engine = database.engine(connect_args={"application_name": "late"})
+    idle = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'late'"
+        " AND state = 'idle' AND xact_start IS NULL"
+    )
+    with holding(database), engine.connect() as second:
+        waiting = threading.Thread(target=is_refused, args=[second, 1.5])
+        waiting.start()
+        time.sleep(0.5)
+        eventually(lambda: database.scalar(idle) == 2)
+        waiting.join()
+
+
+def test_other_tasks_of_an_event_loop_go_on_while_it_waits(database: Database) -> None:
+    async def wait() -> int:
+        steps = 0
+        async with database.async_engine().connect() as connection:
+            waiting = asyncio.ensure_future(connection.run_sync(is_refused, 0.5))
+            while not waiting.done():
+                await asyncio.sleep(0.01)
+                steps += 1
+        return steps
+
+    with holding(database):
+        assert asyncio.run(wait()) > 20
+
+
 def test_the_wait_is_as_long_as_asked_for(database: Database) -> None:
     with holding(database), database.begin() as second:
         began = time.monotonic()
@@ -197,6 +229,25 @@ def test_no_pool_and_no_isolation_level_is_in_its_way(
         assert connection.exec_driver_sql("SELECT 1").scalar() == 1
 
 
+def test_an_async_pool_keeps_nothing_of_it(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    def run(connection: sa.Connection) -> None:
+        with run_lock(connection, wait_seconds=0):
+            assert is_taken(database)
+        sessions = "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
+        eventually(lambda: database.scalar(sessions) == 1)
+
+    async def in_pool() -> None:
+        engine = create_async_engine(database.url("asyncpg"), pool_size=1, max_overflow=0)
+        async with engine.connect() as connection:
+            await connection.run_sync(run)
+        await engine.dispose()
+
+    asyncio.run(in_pool())
+    assert caplog.text == ""
+
+
 def test_what_a_project_does_on_connect_is_not_in_its_way(database: Database) -> None:
     database.execute(
         "CREATE SCHEMA mine;"
@@ -205,7 +256,7 @@ def test_what_a_project_does_on_connect_is_not_in_its_way(database: Database) ->
     )
     role = database.role("migrator")
     database.execute(f'GRANT USAGE ON SCHEMA mine TO "{role}"')
-    engine = database.engine()
+    engine = database.engine("psycopg")
 
     @sa.event.listens_for(engine, "connect")
     def settle(connection: Any, _record: Any) -> None:
@@ -218,6 +269,18 @@ def test_what_a_project_does_on_connect_is_not_in_its_way(database: Database) ->
     with engine.connect() as connection, run_lock(connection, wait_seconds=0) as lock:
         time.sleep(0.3)
         lock.check()
+
+
+def test_it_connects_by_whatever_means_the_project_does(database: Database) -> None:
+    engine = sa.create_engine("postgresql+psycopg://nobody@nowhere.invalid/")
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, _arguments: Any, _keywords: Any) -> Any:
+        return psycopg.connect(conninfo(database.url()))
+
+    with engine.connect() as connection, run_lock(connection, wait_seconds=0):
+        assert is_taken(database)
+    engine.dispose()
 
 
 @pytest.mark.min_major(17)

@@ -53,9 +53,14 @@ _HOLDER = f"""
 
 @dataclass(frozen=True)
 class RunLock:
-    """The lock while it is held."""
+    """The lock while it is held.
+
+    `waited` tells whether another run had it before: what the migrating connection has read in a
+    transaction at REPEATABLE READ may be of before that run.
+    """
 
     _connection: Connection
+    waited: bool
 
     def check(self) -> None:
         """Make sure that the lock is still held; one round trip.
@@ -91,9 +96,9 @@ def run_lock(connection: Connection, *, wait_seconds: float) -> Iterator[RunLock
                 step()
     """
     with _second(connection) as second:
-        _wait_for_it(second, wait_seconds)
+        waited = _wait_for_it(second, wait_seconds)
         _stay(second, backend_pid(connection))
-        yield RunLock(second)
+        yield RunLock(second, waited)
 
 
 @contextmanager
@@ -110,8 +115,10 @@ def _second(connection: Connection) -> Iterator[Connection]:
         yield second
 
 
-def _wait_for_it(second: Connection, wait_seconds: float) -> None:
-    """Ask for the lock until it is granted, and stay in the transaction that has it.
+def _wait_for_it(second: Connection, wait_seconds: float) -> bool:
+    """Ask for the lock until it is granted; tell whether that was not at once.
+
+    The connection is then in the transaction that has it.
 
     Not by `pg_advisory_lock()`: who waits inside it has a snapshot, for which the holder's CREATE
     INDEX CONCURRENTLY waits in turn, for ever. Each question is a transaction of its own, because
@@ -120,6 +127,7 @@ def _wait_for_it(second: Connection, wait_seconds: float) -> None:
     """
     deadline = time.monotonic() + wait_seconds
     poll = _FIRST_POLL
+    waited = False
     with database_errors_explained("Waiting for the lock for migrations"):
         while not run(second, _TRY).scalar():
             left = deadline - time.monotonic()
@@ -127,9 +135,11 @@ def _wait_for_it(second: Connection, wait_seconds: float) -> None:
                 holder = _holder(second)
                 raise RunLockHeldError(_held_by(holder, wait_seconds), holder)
             second.rollback()
+            waited = True
             # Jitter keeps several that wait from asking in step.
             pause(second, min(left, poll * random.uniform(0.5, 1.0)))
             poll = min(poll * _GROWTH, _LONGEST_POLL)
+    return waited
 
 
 def _stay(second: Connection, migrating_pid: int) -> None:

@@ -18,12 +18,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from .connections import backend_pid, engine_beside
+from .connections import backend_pid, engine_beside, is_same
 from .sessions import SESSION_COLUMNS, Session
 
 _COMPARED = 500
 """Characters of a statement that are compared with what pg_stat_activity shows: it keeps 1,024
 bytes as servers come."""
+
+_PARTING = 0.5
+"""Seconds that the thread has to close its connection; it usually has none."""
 
 # Behind a pooler the driver does not know the server's process, but its statement does.
 # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SESSION
@@ -105,9 +108,10 @@ class BlockerWatch:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop watching; an answer that is on its way is not waited for."""
+        """Stop watching; an answer that is on its way is not waited for long."""
         self._running = None
         self._over.set()
+        self._thread.join(_PARTING)
 
     def _watch(self) -> None:
         """Look now and then if a statement has been running for long, and ask only then."""
@@ -125,8 +129,10 @@ class BlockerWatch:
             if engine.dialect.is_async:
                 asyncio.run(_in_loop(engine, self._ask_while_slow))
             else:
-                with engine.connect() as connection:
-                    self._ask_while_slow(connection)
+                connection = engine.connect()
+                if not is_same(connection, self._connection):
+                    with connection:
+                        self._ask_while_slow(connection)
 
     def _ask_while_slow(self, connection: Connection) -> None:
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -147,8 +153,13 @@ async def _in_loop(engine: Engine, ask: Callable[[Connection], None]) -> None:
     # It needs greenlet, which projects with another driver need not have.
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    async with AsyncEngine(engine).connect() as connection:
-        await connection.run_sync(ask)
+    asynchronous = AsyncEngine(engine)
+    try:
+        async with asynchronous.connect() as connection:
+            await connection.run_sync(ask)
+    finally:
+        # A pool of connections of this loop can be closed in it alone.
+        await asynchronous.dispose()
 
 
 @contextmanager

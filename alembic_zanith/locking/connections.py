@@ -40,9 +40,7 @@ def connection_beside(connection: Connection) -> Iterator[Connection]:
     """
     with engine_beside(connection) as engine:
         second = engine.connect()
-        if driver_connection(second) is driver_connection(connection):
-            # Given back to its pool it would be rolled back, or closed.
-            second.detach()
+        if is_same(second, connection):
             raise RunLockImpossibleError(
                 "The lock for migrations needs a second connection, and the engine of this project "
                 "gives the same one again (its creator returns a connection that it has made "
@@ -61,6 +59,17 @@ def _give_back(connection: Connection) -> None:
         # It was lost meanwhile; there is nothing to give back.
         connection.invalidate()
     connection.close()
+
+
+def is_same(second: Connection, connection: Connection) -> bool:
+    """Tell whether a `creator` made both of the same connection; the second is then left alone.
+
+    Given back to its pool it would be rolled back, or closed.
+    """
+    same = driver_connection(second) is driver_connection(connection)
+    if same:
+        second.detach()
+    return same
 
 
 def driver_connection(connection: Connection) -> Any:

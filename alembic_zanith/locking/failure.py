@@ -67,12 +67,11 @@ class LockFailure:
     @property
     def advice(self) -> str:
         """What to do when it is not tried again."""
-        ways = ["Run it again when the way is free", "or with a higher lock_timeout"]
+        advice = "Run it again when the way is free, or with a higher lock_timeout."
         pids = [blocker.pid for blocker in self.blockers if not blocker.is_prepared_transaction]
         if pids:
             end = ", ".join(f"pg_terminate_backend({pid})" for pid in pids)
-            ways.insert(1, f"end what is in it with SELECT {end}")
-        advice = f"{', '.join(ways)}."
+            advice += f" To end what is in the way, and lose what it has open: SELECT {end}."
         if is_concurrent(self.statement):
             advice += " If it has left an index that is marked INVALID, drop that one first."
         return advice
