@@ -150,19 +150,15 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
 
 def _entries(tree: ast.Module) -> Iterator[tuple[int, str]]:
     for node in tree.body:
-        if (
-            isinstance(node, ast.Assign)
-            and any(
-                isinstance(target, ast.Name) and target.id == MODULE_LIST for target in node.targets
-            )
-        ) or (
-            isinstance(node, ast.AnnAssign)
-            and isinstance(node.target, ast.Name)
-            and node.target.id == MODULE_LIST
-            and node.value is not None
-        ):
-            value = node.value
+        if isinstance(node, ast.Assign):
+            targets: list[ast.expr] = node.targets
+        elif isinstance(node, ast.AnnAssign):
+            targets = [node.target]
         else:
+            continue
+        value = node.value
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        if MODULE_LIST not in names or value is None:
             continue
         if not isinstance(value, ast.List | ast.Tuple):
             yield value.lineno, ast.unparse(value)
