@@ -25,8 +25,11 @@ class Guards:
     policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=1))
     _checked: float = 0.0
 
-    def _check_the_lock(self) -> None:
-        # Not more than once a second: hundreds of short migrations would feel it.
+    def check(self) -> None:
+        """Make sure that the lock is still held, once a second at most: migrations may be short.
+
+        Raises `RunLockLostError`.
+        """
         if self.lock is not None and time.monotonic() - self._checked > 1:
             self.lock.check()
             self._checked = time.monotonic()
@@ -35,7 +38,7 @@ class Guards:
         self, connection: Connection, work: Callable[[], None], undo: Callable[[], None]
     ) -> None:
         """Run one migration, again if it had no lock; `undo` what is remembered of it before."""
-        self._check_the_lock()
+        self.check()
         if self.blockers is None:
             work()
             return

@@ -25,12 +25,12 @@ from alembic_zanith.plan.model import Plan
 from alembic_zanith.plan.record import Recording, Translate, record
 from alembic_zanith.reports.refusal import refusal_text
 from alembic_zanith.risk.assessment import Assessment
-from alembic_zanith.risk.change import Cost
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import Ceilings
 from alembic_zanith.sql import is_autocommit
 
 from .guards import Guards
+from .preflight import Preflight, may_be_probed
 from .protect import protect
 from .watch import Watch
 
@@ -78,6 +78,9 @@ class _GatedRun:
         self._translate: Translate | None = None
         self._plan: Plan | None = None
         self._guards = Guards()
+        self._preflight: Preflight | None = None
+        if settings.preflight and not context.as_sql:
+            self._preflight = Preflight(settings.preflight_timeout)
         if settings.destructive_ops is DestructiveOps.PROTECT:
             self._translate = functools.partial(protect, retention_days=settings.retention_days)
 
@@ -107,7 +110,8 @@ class _GatedRun:
             )
         )
         if settings.lock_timeout:
-            after_seconds = settings.lock_timeout / 2000
+            # Soon enough for a deadlock, which PostgreSQL ends after a second.
+            after_seconds = min(settings.lock_timeout / 2000, 0.5)
             blockers = stack.enter_context(
                 watching_blockers(connection, after_seconds=after_seconds)
             )
@@ -135,11 +139,14 @@ class _GatedRun:
             steps = list(steps_of(heads_now, context))
             if not self._passes(steps):
                 return
-        watch = Watch(context, self._settings, self._translate, self._plan, self._guards)
+        watch = Watch(
+            context, self._settings, self._translate, self._plan, self._guards, self._preflight
+        )
         for step in steps:
             if isinstance(step, RevisionStep):
                 step.migration_fn = watch.around(step)
             yield step
+        self._guards.check()
 
     def _passes(self, steps: Sequence[RevisionStep | StampStep]) -> bool:
         """Hold the steps against the gates; return whether they are to be run."""
@@ -172,18 +179,20 @@ class _GatedRun:
         if connection is not None:
             began = not connection.in_transaction()
             plan = with_live_facts(plan, connection, ceilings(self._settings))
+        report = check(plan, self._settings)
+        report = replace(report, refusals=(*self._without_a_transaction(), *report.refusals))
+        if connection is not None:
+            if self._preflight is not None:
+                report = self._preflight.before_run(plan, report, connection)
             if began:
                 connection.rollback()
-        report = check(plan, self._settings)
-        return plan, replace(report, refusals=(*self._without_a_transaction(), *report.refusals))
+        return plan, report
 
     def _wants_sql(self, assessment: Assessment) -> bool:
         """Whether it is to be shown, or may have rows in its way."""
         if self._settings.dry_run:
             return True
-        return self._settings.preflight and any(
-            each.judgement.cost is not Cost.NOTHING for each in assessment.findings
-        )
+        return self._preflight is not None and may_be_probed(assessment)
 
     def _without_a_transaction(self) -> Iterator[Refusal]:
         connection = self._context.connection

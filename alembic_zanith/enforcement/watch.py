@@ -28,6 +28,7 @@ from alembic_zanith.plan.record import (
     line_in,
     operation_name,
     source_of,
+    written,
 )
 from alembic_zanith.plan.suppressions import Suppressions, read_suppressions
 from alembic_zanith.reports.refusal import refusal_text
@@ -41,6 +42,7 @@ from alembic_zanith.sql import is_autocommit
 
 from .cursors import CheckedCursor
 from .guards import Guards
+from .preflight import Preflight, may_be_probed
 from .protect import parking
 from .statements import adds_only, changes_of_statement
 
@@ -66,8 +68,15 @@ class Watch:
         translate: Translate | None,
         plan: Plan | None,
         guards: Guards,
+        preflight: Preflight | None,
     ) -> None:
         self._guards = guards
+        self._preflight = preflight
+        self._sql = (
+            {}
+            if plan is None
+            else {_changes(each.assessment): each.sql for _, each in plan.operations if each.sql}
+        )
         # What works on nothing but what this run has made waits for nobody.
         self._alone = set[str]()
         if plan is not None and not context._transaction_per_migration:
@@ -156,7 +165,7 @@ class Watch:
             return invoke(operation)
         changes = changes_of(operation)
         assessment = Assessment.of(operation_name(operation), changes)
-        self._judge(assessment)
+        self._judge(assessment, functools.partial(self._sql_of, operation, changes))
         self._expected.update(changes)
         with self._within(None if is_ours(operation) else assessment.level):
             return invoke(operation)
@@ -184,7 +193,7 @@ class Watch:
             return statement
         if self._parked_instead(connection, changes):
             return _NOTHING
-        self._judge(Assessment.of("connection.execute", changes), statement)
+        self._judge(Assessment.of("connection.execute", changes), lambda: statement)
         return statement
 
     def _check_inside(self, connection: Connection, statement: str, allowed: Level | None) -> None:
@@ -193,14 +202,14 @@ class Watch:
             return
         changes = changes_of_statement(statement, connection.dialect)
         if max((change.judge().level for change in changes), default=Level.SAFE) > allowed:
-            self._judge(Assessment.of("connection.execute", changes), statement)
+            self._judge(Assessment.of("connection.execute", changes), lambda: statement)
 
     def statement_of_cursor(self, statement: str) -> None:
         """Check a statement that a script sends with a cursor of the driver's own."""
         if self._inside and self._inside[-1] is None:
             return
         changes = changes_of_statement(statement, self._context.dialect)
-        self._judge(Assessment.of("cursor.execute", changes), statement)
+        self._judge(Assessment.of("cursor.execute", changes), lambda: statement)
 
     def _parked_instead(self, connection: Connection, changes: tuple[Change, ...]) -> bool:
         if self._translate is None or connection is not self._context.connection:
@@ -218,22 +227,42 @@ class Watch:
 
     # -- judging -------------------------------------------------------------------------
 
-    def _judge(self, assessment: Assessment, sql: str = "") -> None:
+    def _judge(self, assessment: Assessment, sql: Callable[[], str]) -> None:
         """Refuse what a gate does not let pass, as the database is now."""
         assert self._script is not None
         assessment = self._facts.refine(assessment, self._script.revision)
         line = line_in(self._script.path)
-        operation = self._as_planned(assessment, sql, line)
-        if self._refusals(operation) or self._may_pass_a_ceiling(assessment):
-            operation = self._as_planned(self._as_the_database_is(assessment), sql, line)
+        operation = self._as_planned(assessment, line)
+        refusals = self._refusals(operation)
+        if refusals or self._may_pass_a_ceiling(assessment):
+            operation = self._as_planned(self._as_the_database_is(assessment), line)
             refusals = self._refusals(operation)
-            if refusals:
-                self._refused = self._refusal(operation, refusals)
-                raise self._refused
+        refusals = refusals or self._rows_in_the_way(operation, sql)
+        if refusals:
+            self._refused = self._refusal(operation, refusals)
+            raise self._refused
 
-    def _as_planned(self, assessment: Assessment, sql: str, line: int | None) -> PlannedOperation:
+    def _rows_in_the_way(
+        self, operation: PlannedOperation, sql: Callable[[], str]
+    ) -> tuple[Refusal, ...]:
+        connection = self._context.connection
+        if self._preflight is None or connection is None or self._context.as_sql:
+            return ()
+        if not may_be_probed(operation.assessment):
+            return ()
+        with self._within(None):
+            revision = self._as_revision(operation)
+            return tuple(self._preflight.before_operation(connection, sql(), revision, operation))
+
+    def _sql_of(self, operation: MigrateOperation, changes: tuple[Change, ...]) -> str:
+        """Return the SQL of an operation: from the plan, or as Alembic writes it now."""
+        if changes not in self._sql:
+            self._sql[changes] = written(operation, self._context)
+        return self._sql[changes]
+
+    def _as_planned(self, assessment: Assessment, line: int | None) -> PlannedOperation:
         allowed_by = self._suppressions.covering(line, assessment.reasons, assessment.kind)
-        return PlannedOperation(assessment, sql, line, allowed_by=allowed_by)
+        return PlannedOperation(assessment, "", line, allowed_by=allowed_by)
 
     def _may_pass_a_ceiling(self, assessment: Assessment) -> bool:
         """Whether its rows count, and the plan has not asked for them."""

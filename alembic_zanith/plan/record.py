@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from alembic.operations import MigrateOperation
+from alembic.operations import MigrateOperation, Operations
 from alembic.operations.ops import CreateTableOp, ExecuteSQLOp
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
@@ -91,6 +91,15 @@ def _offline(recording: Recording, written: io.StringIO) -> MigrationContext:
     return MigrationContext(
         recording.dialect, None, options, None if real is None else real.environment_context
     )
+
+
+def written(operation: MigrateOperation, context: MigrationContext) -> str:
+    """Return the SQL that Alembic writes for an operation; empty where it cannot."""
+    text = io.StringIO()
+    with quietly(), suppress(Exception):
+        offline = _offline(Recording(context.dialect, context=context), text)
+        Operations(offline).invoke(operation)
+    return text.getvalue().strip()
 
 
 def _refuse_cursor(cursor: Any) -> NoReturn:
@@ -187,6 +196,8 @@ class _Recorder:
         self._depth += 1
         try:
             result = invoke(operation)
+            if self._written.tell() == start:  # a batch writes when its block ends
+                Operations(self._context).invoke(operation)
         finally:
             self._depth -= 1
         return result, self._written.getvalue()[start:].strip()

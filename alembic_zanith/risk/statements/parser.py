@@ -114,3 +114,23 @@ def descendants(node: Node) -> Iterator[tuple[str, Node]]:
 
 def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+def expression_text(node: Node) -> str:
+    """Return an expression of a parse tree as SQL.
+
+    >>> (statement,) = parse("CREATE INDEX ON t (lower(a)) WHERE b >= 5")
+    >>> expression_text(statement.node.where_clause)
+    'b >= 5'
+    """
+    tree = postgast.parse("SELECT 1")
+    tree.stmts[0].stmt.select_stmt.target_list[0].res_target.val.CopyFrom(node)
+    return str(postgast.deparse(tree)).removeprefix("SELECT ")
+
+
+def type_sql(type_name: Node) -> str:
+    """Return a type of a parse tree as SQL, with schema, limits and array bounds."""
+    tree = postgast.parse("SELECT CAST(x AS text)")
+    cast = tree.stmts[0].stmt.select_stmt.target_list[0].res_target.val.type_cast
+    cast.type_name.CopyFrom(type_name)
+    return str(postgast.deparse(tree)).removeprefix("SELECT x::")
