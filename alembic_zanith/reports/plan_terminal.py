@@ -119,7 +119,7 @@ class _Page:
         widths = [max(len(row[number]) for row in rows) for number in range(len(_HEADERS))]
         if self.layout.width is not None:
             others = sum(widths) - widths[1] + len(_GAP) * (len(widths) - 1)
-            widths[1] = max(_NARROWEST, min(widths[1], self.layout.width - others))
+            widths[1] = min(widths[1], max(_NARROWEST, self.layout.width - others))
         return widths
 
     def _details(self, operation: PlannedOperation) -> Iterator[Text]:
@@ -152,7 +152,7 @@ class _Page:
                 initial_indent=first,
                 subsequent_indent=rest,
                 break_on_hyphens=False,
-            )
+            ) or [""]
         yield from (Text(line, style) for line in lines)
 
 
