@@ -7,8 +7,17 @@ from dataclasses import replace
 from alembic_zanith.gates.model import Gate
 from alembic_zanith.reports.plan_github import github_text
 from alembic_zanith.reports.plan_report import Layout, PlanReport
-from tests.support.plans import EVERYTHING, NOTHING, PASSING, ROOT
-from tests.support.plans import plan_of, planned, refused, revision, told
+from tests.support.plans import (
+    EVERYTHING,
+    NOTHING,
+    PASSING,
+    ROOT,
+    plan_of,
+    planned,
+    refused,
+    revision,
+    told,
+)
 
 
 def lines(*reports: PlanReport) -> list[str]:
