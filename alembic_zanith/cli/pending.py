@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,13 @@ def _range(script: ScriptDirectory, asked: Asked) -> Pending:
         # From where it stands to where it goes to: what only the first one has is undone.
         base, head = head, base
     low, high = _side(script, base or "base"), _side(script, head or "heads")
-    missing = {each for each in high.revisions if each not in low.revisions}
+    for revision, path in high.absent.items():
+        if revision not in low.absent:
+            raise ZanithError(
+                f"{path} is at {high.name} and not in the work tree, so that it cannot be planned. "
+                f"Check {high.name} out first."
+            )
+    missing = high.revisions - low.revisions
     if not missing and low.revisions > high.revisions and not (low.commit or high.commit):
         raise ZanithError(
             f"Nothing is pending from {base} to {head}, which comes before it. Write {head}:{base} "
@@ -90,10 +96,14 @@ def _range(script: ScriptDirectory, asked: Asked) -> Pending:
 
 @dataclass(frozen=True)
 class _Side:
-    """One end of a range: the revisions that are there. `commit` is set where git was asked."""
+    """One end of a range: the revisions that are there. `commit` is set where git was asked.
+
+    `absent` are those that are there and not in the work tree, with their files.
+    """
 
     name: str
     revisions: frozenset[str]
+    absent: Mapping[str, str] = field(default_factory=dict)
     repository: Repository | None = None
     commit: str | None = None
 
@@ -154,21 +164,15 @@ def _up_to(script: ScriptDirectory, name: str) -> frozenset[str]:
 
 def _at_commit(script: ScriptDirectory, name: str, repository: Repository, commit: str) -> _Side:
     """Return the revisions whose files are there at a commit, under whatever name."""
-    here = {repository.path(Path(each.path)): each for each in script.walk_revisions()}
+    here = {repository.path(Path(each.path)): each.revision for each in script.walk_revisions()}
     there = repository.files(commit, map(Path, script._version_locations))
-    revisions = {each.revision for path, each in here.items() if path in there}
-    gone = [path for path in sorted(there - set(here)) if _is_script(path)]
-    ids = {path: _revision_id(repository.text(commit, path)) for path in gone}
-    known = {each.revision for each in here.values()}
-    absent = [path for path, id_ in ids.items() if id_ is not None and id_ not in known]
-    renamed = {id_ for id_ in ids.values() if id_ in known}
-    side = _Side(name, frozenset(revisions | renamed), repository, commit)
-    if absent:
-        raise ZanithError(
-            f"{absent[0]} is at {name} and not in the work tree, so that it cannot be planned. "
-            f"Check {name} out first."
-        )
-    return side
+    gone = (path for path in sorted(there) if not (repository.root / path).exists())
+    others = filter(_is_script, gone)
+    ids = {_revision_id(repository.text(commit, path)): path for path in others}
+    # Under another name it is the same revision.
+    known = {id_ for path, id_ in here.items() if path in there or id_ in ids}
+    absent = {id_: path for id_, path in ids.items() if id_ and id_ not in here.values()}
+    return _Side(name, frozenset(known), absent, repository, commit)
 
 
 def _is_script(path: str) -> bool:

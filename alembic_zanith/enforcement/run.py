@@ -245,4 +245,5 @@ def plan_steps(
 
     `arguments` are for the scripts. There has to be a step.
     """
-    return _GatedRun(context, settings, arguments).plan(steps)
+    # In a dry run all of the SQL is wanted, as it is here.
+    return _GatedRun(context, replace(settings, dry_run=True), arguments).plan(steps)

@@ -155,6 +155,7 @@ def _artifact(path: str, root: str) -> dict[str, str]:
 
 
 def _rule(code: str, meaning: str) -> dict[str, Any]:
+    meaning = say.sentence(meaning[:1].upper() + meaning[1:])
     return {
         "id": code,
         "shortDescription": {"text": meaning},
@@ -166,8 +167,6 @@ def _rule(code: str, meaning: str) -> dict[str, Any]:
 
 
 _RULES = {
-    **{
-        str(each): _rule(str(each), f"{say.sentence(each.meaning).capitalize()}") for each in Reason
-    },
+    **{str(each): _rule(str(each), each.meaning) for each in Reason},
     **{code: _rule(code, meaning) for code, meaning in _OWN_RULES.items()},
 }

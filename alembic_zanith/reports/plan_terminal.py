@@ -59,9 +59,10 @@ class _Page:
         plan, gates = self.report.plan, self.report.gates
         where = say.whereabouts(plan, self.report.database)
         if not plan.revisions:
-            yield Text(f"Nothing is pending ({where}).")
+            yield from self._wrapped(f"Nothing is pending ({where}).", "", _GAP)
         else:
-            yield Text(f"{plan.direction.capitalize()}: {say.size_of(plan)} ({where})", "bold")
+            what = f"{plan.direction.capitalize()}: {say.size_of(plan)} ({where})"
+            yield from self._wrapped(what, "", _GAP, "bold")
             for revision in plan.revisions:
                 yield Text()
                 yield from self._revision(revision)
@@ -80,7 +81,8 @@ class _Page:
             else:
                 yield from self._wrapped(line.strip(), line[: -len(line.lstrip())], " " * 5)
         yield Text()
-        yield Text(say.verdict(gates), "bold green" if gates.passed else "bold red")
+        style = "bold green" if gates.passed else "bold red"
+        yield from self._wrapped(say.verdict(gates), "", _GAP, style)
 
     def _list(self, title: str, items: Iterable[str]) -> Iterator[Text]:
         shown = [line for item in items for line in self._wrapped(item, "  ", "    ")]
@@ -90,7 +92,8 @@ class _Page:
             yield from shown
 
     def _revision(self, revision: PlannedRevision) -> Iterator[Text]:
-        yield Text(f"{say.name(revision)}, {say.place(revision, root=self.layout.root)}", "bold")
+        place = say.place(revision, root=self.layout.root)
+        yield from self._wrapped(f"{say.name(revision)}, {place}", "", _GAP, "bold")
         if revision.operations:
             yield from self._table(revision)
         elif not revision.is_partial:
@@ -119,7 +122,7 @@ class _Page:
         widths = [max(len(row[number]) for row in rows) for number in range(len(_HEADERS))]
         if self.layout.width is not None:
             others = sum(widths) - widths[1] + len(_GAP) * (len(widths) - 1)
-            widths[1] = max(_NARROWEST, min(widths[1], self.layout.width - others))
+            widths[1] = min(widths[1], max(_NARROWEST, self.layout.width - others))
         return widths
 
     def _details(self, operation: PlannedOperation) -> Iterator[Text]:
@@ -152,7 +155,7 @@ class _Page:
                 initial_indent=first,
                 subsequent_indent=rest,
                 break_on_hyphens=False,
-            )
+            ) or [""]
         yield from (Text(line, style) for line in lines)
 
 

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from alembic_zanith.gates.model import Gate, GateReport, Refusal
-from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
+from alembic_zanith.plan.model import (
+    Plan,
+    PlannedOperation,
+    PlannedRevision,
+    PossibleCall,
+    Suppression,
+)
+from alembic_zanith.reports.plan_report import PlanReport
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.statements import changes_in
 
@@ -51,3 +58,44 @@ def told(*refusals: Refusal, mode: str = "staging", **options: Any) -> GateRepor
 
 def plan_of(*revisions: PlannedRevision, **options: Any) -> Plan:
     return Plan(revisions, **options)
+
+
+# -- a plan with everything in it --------------------------------------------------------
+
+CONSENT = "To lose the data on purpose, run it with --allow-destructive."
+
+FIRST = revision(
+    "1a2b",
+    planned("CREATE TABLE notes (id int)", 20),
+    planned(
+        "ALTER TABLE users DROP email", 22, fact="users has about 50,000 rows, 7 MB", rows=50_000
+    ),
+    planned(
+        "DROP INDEX users_name",
+        25,
+        allowed_by=(Suppression("drops_index", "nobody reads by name", 24),),
+    ),
+    complaints=("Line 30 allows drops_table without saying why.",),
+)
+SECOND = revision(
+    "3c4d",
+    planned("ALTER TABLE users ADD UNIQUE (name)", 9, rows=50_000),
+    ended="it reads the rows of: SELECT id FROM users",
+    possible=(PossibleCall(12, "op.drop_table(row.name)"),),
+)
+EVERYTHING = PlanReport(
+    plan_of(FIRST, SECOND, facts={"database": "shop", "server": "18.1"}),
+    told(
+        refused(Gate.DESTRUCTIVE, "what loses data needs consent", CONSENT, FIRST, 1),
+        refused(Gate.SHADOW, "there is no receipt", "To run without one, skip it."),
+        probes=("users.name: 2 rows share a value, for example 'Ann'.",),
+        warnings=(
+            "Revision 1a2b: Line 30 allows drops_table without saying why.",
+            "Revision 3c4d is known in part, because it reads rows.",
+            "A probe took too long.",
+        ),
+    ),
+)
+NOTHING = PlanReport(plan_of(facts={"database": "shop", "server": "18.1"}), told())
+PASSING = PlanReport(plan_of(revision("5e6f", planned("CREATE TABLE t (id int)", 4))), told())
+SILENT = PlanReport(plan_of(revision("7a8b")), told(mode="dev"))
