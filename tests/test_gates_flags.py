@@ -202,3 +202,27 @@ def test_stamp_current_and_check_are_not_gated(kept: Database, project: Project)
 def test_nothing_pending_is_nothing_to_refuse(kept: Database, project: Project) -> None:
     project.settings(mode="production")
     project.alembic("upgrade", "head").succeeded()
+
+
+@pytest.mark.parametrize("body", [DROP, INDEX])
+def test_a_dry_run_shows_the_plan_and_touches_nothing(
+    kept: Database, project: Project, body: str
+) -> None:
+    revision = project.revision(upgrade=body)
+    before = kept.dump()
+    shown = project.alembic("upgrade", "head", "--dry-run").succeeded().stdout
+    assert revision in shown
+    assert "drop_table kept" in shown or "add_index kept_value" in shown
+    assert ("REFUSED" if body == DROP else "PASS") in shown
+    assert "preflight" not in shown or body == INDEX
+    assert kept.dump() == before
+
+
+def test_a_dry_run_shows_what_preflight_finds(kept: Database, project: Project) -> None:
+    kept.execute("INSERT INTO kept VALUES (2, 'x')")
+    project.revision(upgrade="op.create_unique_constraint('u', 'kept', ['value'])")
+    before = kept.dump()
+    shown = project.alembic("upgrade", "head", "--dry-run").succeeded().stdout
+    assert "kept has no duplicates in value: no, 1 group of rows" in shown
+    assert "value = x, rows = 2" in shown
+    assert kept.dump() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -23,6 +24,8 @@ from alembic_zanith.locking.timeouts import Timeout, run_timeouts
 from alembic_zanith.plan.live import with_live_facts
 from alembic_zanith.plan.model import Plan
 from alembic_zanith.plan.record import Recording, Translate, record
+from alembic_zanith.reports.plan_report import Layout, PlanReport
+from alembic_zanith.reports.plan_terminal import terminal_text
 from alembic_zanith.reports.refusal import refusal_text
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.levels import Level
@@ -156,13 +159,21 @@ class _GatedRun:
         plan, report = self.plan(scripts)
         self._plan = plan
         if self._settings.dry_run:
-            print(refusal_text(plan, report))
+            self._show(plan, report)
             return False
         if not report.passed:
             raise RefusedError(refusal_text(plan, report))
         for warning in report.warnings:
             log.warning("%s", warning)
         return True
+
+    def _show(self, plan: Plan, report: GateReport) -> None:
+        text = terminal_text([PlanReport(plan, report)], Layout())
+        config = self._context.config
+        if config is None:
+            sys.stdout.write(f"{text}\n")
+        else:
+            config.print_stdout(text)
 
     def plan(self, steps: Sequence[RevisionStep]) -> tuple[Plan, GateReport]:
         """Return what the steps would do, and what the gates say of it."""
