@@ -14,7 +14,6 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from alembic_zanith.artifacts import ArtifactStore
 from alembic_zanith.config.context import settings_of, workspace
 from alembic_zanith.errors import (
     UnknownObjectError,
@@ -227,6 +226,9 @@ def _open(context: MigrationContext, visits: _Visits, every_run: bool) -> Databa
     if connection is None or context.dialect.name != "postgresql":
         visits.foreign.append(context.dialect.name)
         return None
+    # Here, because a plan without a database has no use for an ORM.
+    from alembic_zanith.artifacts import ArtifactStore
+
     space = workspace(settings_of(context), context)
     schema = ArtifactStore(connection, space).schema
     (here,) = rows(connection, _HERE)
