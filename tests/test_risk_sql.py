@@ -113,7 +113,8 @@ SAFE = {
     "SELECT lower(c), count(*) FROM t GROUP BY 1": "harmless",
     "EXPLAIN DELETE FROM t": "harmless",
     "SET LOCAL lock_timeout = '5s'": "harmless",
-    "COMMENT ON TABLE t IS 'DROP TABLE t'": "harmless",
+    "COMMENT ON TABLE t IS 'DROP TABLE t'": "alter_table_options",
+    "COMMENT ON VIEW v IS 'DROP TABLE t'": "harmless",
     "VACUUM ANALYZE t": "harmless",
     "CREATE VIEW v AS SELECT 1": "create_object",
     "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DELETE FROM t; END $$": (

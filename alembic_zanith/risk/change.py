@@ -20,16 +20,19 @@ from .reasons import Reason
 
 
 class Lock(Enum):
-    """The strongest lock taken on the table, in PostgreSQL's words.
+    """The strongest lock taken on a table, weakest first, in PostgreSQL's words.
 
     https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
     """
 
     NONE = ""
+    """No other than reading takes, ACCESS SHARE."""
+    ROW_SHARE = "ROW SHARE"
     ROW_EXCLUSIVE = "ROW EXCLUSIVE"
     SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
     SHARE = "SHARE"
     SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
+    EXCLUSIVE = "EXCLUSIVE"
     ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
 
 

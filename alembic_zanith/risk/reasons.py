@@ -87,6 +87,11 @@ class Reason(Enum):
     REQUIRES_BACKFILL = ("requires_backfill", "rows that are there need values first")
     CHANGES_SETTINGS = ("changes_settings", "how the object is stored or run changes")
     CHANGES_PRIVILEGES = ("changes_privileges", "who may read and write changes")
+    LOCKS_TABLE = ("locks_table", "others wait for the lock until the transaction ends")
+    CHANGES_SERVER = (
+        "changes_server",
+        "it reaches beyond the database, where no transaction takes it back",
+    )
     DISABLES_PROTECTION = (
         "disables_protection",
         "triggers, rules or checks that guarded the rows do not run from now on",

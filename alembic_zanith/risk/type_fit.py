@@ -53,12 +53,15 @@ _RISING = (
 _LIMIT_ONLY = {
     "character varying",
     "bit varying",
+    "interval",
     "numeric",
     "time without time zone",
     "time with time zone",
     "timestamp without time zone",
     "timestamp with time zone",
 }
+
+_MOMENTS = ("time", "interval")
 
 _TYPE = re.compile(
     r"^(?P<name>[^(\[]+?)\s*(?:\((?P<limits>[^)]*)\)(?P<rest>[^(\[]*))?(?P<array>(?:\[\d*\])*)$"
@@ -79,6 +82,8 @@ def parts(type_: str) -> tuple[str, tuple[int, ...], str]:
         return text, (), ""
     name = " ".join(f"{match['name']} {match['rest'] or ''}".split())
     numbers = [part.strip() for part in (match["limits"] or "").split(",") if part.strip()]
+    if name.startswith(_MOMENTS) and numbers == ["6"]:  # as precise as without a limit
+        numbers = []
     if not all(re.fullmatch(r"-?\d+", number) for number in numbers):
         return text, (), ""
     return _ALIASES.get(name, name), tuple(map(int, numbers)), "[]" if match["array"] else ""
@@ -99,7 +104,7 @@ def fit(old: str, new: str) -> Fit:
     (old_name, old_limits, old_array), (new_name, new_limits, new_array) = parts(old), parts(new)
     if (old_name, old_limits, old_array) == (new_name, new_limits, new_array):
         return Fit.SAME
-    if old_array != new_array:
+    if old_array or new_array:  # written anew, or not, by what is in them
         return Fit.UNKNOWN
     if old_name == new_name:
         return _by_limits(old_name, old_limits, new_limits)

@@ -1,4 +1,4 @@
-"""Every kind of change, one file a family."""
+"""Every class of changes, one file a family. To import this package registers all kinds."""
 
 from . import (
     columns,
@@ -8,6 +8,7 @@ from . import (
     objects,
     parking,
     raw,
+    reshaping,
     row_security,
     rows,
     tables,
@@ -21,6 +22,7 @@ __all__ = [
     "objects",
     "parking",
     "raw",
+    "reshaping",
     "row_security",
     "rows",
     "tables",

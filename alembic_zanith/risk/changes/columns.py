@@ -47,10 +47,11 @@ class ColumnChange(Change):
 @kind("add_column")
 @dataclass(frozen=True)
 class AddColumn(ColumnChange):
-    """A new column."""
+    """A new column, unless with `if_not_exists` it is there already."""
 
     nullable: bool = True
     default: Default = Default.NONE
+    if_not_exists: bool = False
 
     def judge(self) -> Judgement:
         if self.default is Default.VOLATILE:
@@ -176,8 +177,10 @@ class SetDefault(ColumnChange):
 class SetColumnOptions(ColumnChange):
     """Another comment, identity, storage, compression or statistics target."""
 
+    lock: Lock = Lock.SHARE_UPDATE_EXCLUSIVE
+
     def judge(self) -> Judgement:
-        return Judgement(Level.SAFE, (Reason.CHANGES_SETTINGS,), Lock.SHARE_UPDATE_EXCLUSIVE)
+        return Judgement(Level.SAFE, (Reason.CHANGES_SETTINGS,), self.lock)
 
 
 @kind("rename_column")

@@ -21,6 +21,7 @@ class AddIndex(Change):
     name: str
     unique: bool = False
     concurrently: bool = False
+    if_not_exists: bool = False
 
     @property
     def subject(self) -> str:
@@ -34,8 +35,7 @@ class AddIndex(Change):
         reasons = (Reason.ADDS_INDEX, *([Reason.ADDS_UNIQUE_CONSTRAINT] if self.unique else []))
         if self.concurrently:
             # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
-            level = Level.MEDIUM if self.unique else Level.LOW
-            return Judgement(level, reasons, Lock.SHARE_UPDATE_EXCLUSIVE)
+            return Judgement(Level.LOW, reasons, Lock.SHARE_UPDATE_EXCLUSIVE)
         return Judgement(
             Level.MEDIUM,
             reasons,
@@ -53,6 +53,7 @@ class DropIndex(Change):
     name: str
     table: TableRef | None = None
     concurrently: bool = False
+    schema: str | None = None
 
     @property
     def subject(self) -> str:

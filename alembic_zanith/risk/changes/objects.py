@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from alembic_zanith.risk.change import Change, Cost, Judgement, Lock, TableRef, kind
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.reasons import Reason
 
+from .defined import Routine, Trigger
+
 
 @dataclass(frozen=True)
 class ObjectChange(Change):
-    """A change of one object: `what` is its type in PostgreSQL's words, `name` as written."""
+    """A change of one object: `what` is its type in PostgreSQL's words, `name` as written.
+
+    `table` is the one that it belongs to, and `lock` what is taken on that. `defines` is what
+    statements that come later can make run.
+    """
 
     what: str
     name: str
+    table: TableRef | None = field(default=None, kw_only=True)
+    lock: Lock = field(default=Lock.NONE, kw_only=True)
+    defines: Routine | Trigger | None = field(default=None, kw_only=True)
 
     @property
     def subject(self) -> str:
         return f"{self.what} {self.name}".strip()
 
+    @property
+    def on(self) -> TableRef | None:
+        return self.table
+
 
 @kind("create_object")
 @dataclass(frozen=True)
 class CreateObject(ObjectChange):
-    """A new view, function, type, sequence, schema, trigger…"""
+    """A new view, function, type, sequence, schema…; `if_not_exists`, it may be there already."""
+
+    if_not_exists: bool = field(default=False, kw_only=True)
 
     def judge(self) -> Judgement:
-        return Judgement(Level.SAFE, ())
+        return Judgement(Level.SAFE, (), self.lock)
 
 
 @kind("replace_object")
@@ -36,7 +51,7 @@ class ReplaceObject(ObjectChange):
     """A view, function, trigger or rule in place of the one that may be there."""
 
     def judge(self) -> Judgement:
-        return Judgement(Level.MEDIUM, (Reason.CHANGES_SETTINGS,))
+        return Judgement(Level.MEDIUM, (Reason.CHANGES_SETTINGS,), self.lock)
 
 
 @kind("alter_object")
@@ -45,7 +60,7 @@ class AlterObject(ObjectChange):
     """Another definition, owner, option or comment."""
 
     def judge(self) -> Judgement:
-        return Judgement(Level.LOW, (Reason.CHANGES_SETTINGS,))
+        return Judgement(Level.LOW, (Reason.CHANGES_SETTINGS,), self.lock)
 
 
 @kind("rename_object")
@@ -54,7 +69,7 @@ class RenameObject(ObjectChange):
     """Another name or another schema: of a view, a function, a type, a label, a schema…"""
 
     def judge(self) -> Judgement:
-        return Judgement(Level.MEDIUM, (Reason.RENAMES_OBJECT,))
+        return Judgement(Level.MEDIUM, (Reason.RENAMES_OBJECT,), self.lock)
 
 
 @kind("drop_object")
@@ -69,10 +84,27 @@ class DropObject(ObjectChange):
             return Judgement(
                 Level.DESTRUCTIVE,
                 (Reason.DROPS_OBJECT,),
-                cost=Cost.LOSES,
-                instead="Without CASCADE PostgreSQL says what depends on it. Drop that by name.",
+                self.lock,
+                Cost.LOSES,
+                "Without CASCADE PostgreSQL says what depends on it. Drop that by name.",
             )
-        return Judgement(Level.MEDIUM, (Reason.DROPS_OBJECT,))
+        return Judgement(Level.MEDIUM, (Reason.DROPS_OBJECT,), self.lock)
+
+
+@kind("drop_large_object")
+@dataclass(frozen=True)
+class DropLargeObject(ObjectChange):
+    """Large objects that are gone, or cut: lo_unlink, lo_truncate."""
+
+    def judge(self) -> Judgement:
+        return Judgement(
+            Level.DESTRUCTIVE,
+            (Reason.DELETES_ROWS,),
+            cost=Cost.LOSES,
+            # https://www.postgresql.org/docs/current/lo-funcs.html
+            instead="Keep them first: CREATE TABLE kept AS SELECT oid, lo_get(oid) AS content "
+            "FROM pg_largeobject_metadata WHERE …",
+        )
 
 
 @kind("drop_container")
@@ -95,7 +127,7 @@ class ChangePrivileges(ObjectChange):
     """GRANT, REVOKE, another owner, roles."""
 
     def judge(self) -> Judgement:
-        return Judgement(Level.MEDIUM, (Reason.CHANGES_PRIVILEGES,))
+        return Judgement(Level.MEDIUM, (Reason.CHANGES_PRIVILEGES,), self.lock)
 
 
 @kind("disable_protection")
@@ -103,14 +135,36 @@ class ChangePrivileges(ObjectChange):
 class DisableProtection(ObjectChange):
     """Triggers or rules that no longer run, foreign keys among them."""
 
-    table: TableRef | None = None
+    def judge(self) -> Judgement:
+        return Judgement(Level.HIGH, (Reason.DISABLES_PROTECTION,), self.lock)
 
-    @property
-    def on(self) -> TableRef | None:
-        return self.table
+
+@kind("lock_table")
+@dataclass(frozen=True)
+class LockTable(ObjectChange):
+    """A lock that is taken by name and kept until the transaction ends."""
 
     def judge(self) -> Judgement:
-        return Judgement(Level.HIGH, (Reason.DISABLES_PROTECTION,), Lock.SHARE_ROW_EXCLUSIVE)
+        return Judgement(Level.LOW, (Reason.LOCKS_TABLE,), self.lock)
+
+
+@kind("refresh_view")
+@dataclass(frozen=True)
+class RefreshView(ObjectChange):
+    """The rows of a materialized view worked out anew."""
+
+    def judge(self) -> Judgement:
+        if self.lock is not Lock.ACCESS_EXCLUSIVE:
+            return Judgement(Level.LOW, (), self.lock)
+        return Judgement(
+            Level.LOW,
+            (Reason.REBUILDS_TABLE,),
+            self.lock,
+            Cost.REWRITES,
+            # https://www.postgresql.org/docs/current/sql-refreshmaterializedview.html
+            f"REFRESH MATERIALIZED VIEW CONCURRENTLY {self.name}, which needs a unique index on "
+            "columns of the view and lets others go on reading it.",
+        )
 
 
 @kind("alter_server")
@@ -119,4 +173,4 @@ class AlterServer(ObjectChange):
     """Something outside the database: settings of the server, its files, a program it runs."""
 
     def judge(self) -> Judgement:
-        return Judgement(Level.HIGH, (Reason.CHANGES_SETTINGS,))
+        return Judgement(Level.HIGH, (Reason.CHANGES_SERVER,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alembic_zanith.risk.change import Change, Judgement, kind
+from alembic_zanith.risk.change import Change, Judgement, Lock, TableRef, kind
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.reasons import Reason
 
@@ -12,10 +12,14 @@ from alembic_zanith.risk.reasons import Reason
 @kind("raw_sql")
 @dataclass(frozen=True)
 class RawSql(Change):
-    """Something that was not understood. `why` says what of it, and why not."""
+    """Something that was not understood. `why` says what of it, and why not.
+
+    `calls` is the function that was not seen through, where it is one: the plan may define it.
+    """
 
     text: str
     why: str
+    calls: TableRef | None = None
 
     @property
     def subject(self) -> str:
@@ -35,10 +39,18 @@ class Harmless(Change):
     """Changes neither rows nor definitions: SELECT, SHOW, SET LOCAL, COMMENT, ANALYZE…"""
 
     text: str
+    lock: Lock = Lock.NONE
 
     @property
     def subject(self) -> str:
         return self.text
 
     def judge(self) -> Judgement:
-        return Judgement(Level.SAFE, ())
+        return Judgement(Level.SAFE, (), self.lock)
+
+
+@dataclass(frozen=True)
+class SetSearchPath(Harmless):
+    """From here on names without a schema are looked up elsewhere: first in `schema`, if known."""
+
+    schema: str | None = None

@@ -77,7 +77,9 @@ class DeleteRows(TableChange):
 @kind("truncate_table")
 @dataclass(frozen=True)
 class TruncateTable(TableChange):
-    """All rows gone at once."""
+    """All rows gone at once; with `cascade`, those of every table with a foreign key to it too."""
+
+    cascade: bool = False
 
     def judge(self) -> Judgement:
         return Judgement(

@@ -28,12 +28,40 @@ class TableChange(Change):
 @kind("create_table")
 @dataclass(frozen=True)
 class CreateTable(TableChange):
-    """A new table, unless with `if_not_exists` it is there already."""
+    """A new table, unless with `if_not_exists` it is there already.
+
+    What it stands on is locked for a moment: `parents` by foreign keys, and the table that it is a
+    partition or a child of.
+    """
 
     if_not_exists: bool = False
+    parents: tuple[TableRef, ...] = ()
+    partition_of: TableRef | None = None
+    inherits: tuple[TableRef, ...] = ()
+    is_temporary: bool = False
+    ends_with_transaction: bool = False
 
     def judge(self) -> Judgement:
-        return Judgement(Level.SAFE, ())
+        if self.partition_of is not None:
+            return Judgement(
+                Level.SAFE,
+                (),
+                Lock.ACCESS_EXCLUSIVE,
+                # https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
+                instead=f"CREATE TABLE {self.table} (LIKE {self.partition_of} INCLUDING DEFAULTS "
+                f"INCLUDING CONSTRAINTS); then ALTER TABLE {self.partition_of} ATTACH PARTITION "
+                f"{self.table} …, which does not stop its readers and writers.",
+            )
+        return Judgement(Level.SAFE, (), self.lock)
+
+    @property
+    def lock(self) -> Lock:
+        """What is taken on the tables that it stands on, or nothing."""
+        if self.partition_of is not None:
+            return Lock.ACCESS_EXCLUSIVE
+        if self.parents:
+            return Lock.SHARE_ROW_EXCLUSIVE
+        return Lock.SHARE_UPDATE_EXCLUSIVE if self.inherits else Lock.NONE
 
 
 @kind("drop_table")
@@ -104,8 +132,10 @@ class RewriteTable(TableChange):
 class SetTableOptions(TableChange):
     """Another comment, storage parameter, replica identity and the like."""
 
+    lock: Lock = Lock.SHARE_UPDATE_EXCLUSIVE
+
     def judge(self) -> Judgement:
-        return Judgement(Level.SAFE, (Reason.CHANGES_SETTINGS,), Lock.SHARE_UPDATE_EXCLUSIVE)
+        return Judgement(Level.SAFE, (Reason.CHANGES_SETTINGS,), self.lock)
 
 
 @kind("attach_partition")
@@ -114,15 +144,25 @@ class AttachPartition(TableChange):
     """A table that becomes a partition, or the child of another."""
 
     child: TableRef
+    is_partition: bool = True
+
+    @property
+    def on(self) -> TableRef | None:
+        return self.child
 
     def judge(self) -> Judgement:
+        if not self.is_partition:
+            return Judgement(Level.MEDIUM, (Reason.CHANGES_SETTINGS,), Lock.ACCESS_EXCLUSIVE)
         return Judgement(
             Level.MEDIUM,
             (Reason.ADDS_CHECK_CONSTRAINT,),
-            Lock.SHARE_UPDATE_EXCLUSIVE,
+            # On the child; the parent goes on with SHARE UPDATE EXCLUSIVE.
+            Lock.ACCESS_EXCLUSIVE,
             Cost.SCANS,
             # https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
-            f"Give {self.child} a valid CHECK with the bounds first: then it is not read.",
+            f"ALTER TABLE {self.child} ADD CONSTRAINT bounds CHECK (…) NOT VALID; then, in a "
+            f"revision of its own, ALTER TABLE {self.child} VALIDATE CONSTRAINT bounds: with a "
+            "valid CHECK that says the same as the bounds ATTACH PARTITION reads no row.",
         )
 
 
@@ -134,6 +174,17 @@ class DetachPartition(TableChange):
     child: TableRef
     concurrently: bool = False
 
+    @property
+    def on(self) -> TableRef | None:
+        return self.child
+
     def judge(self) -> Judgement:
-        lock = Lock.SHARE_UPDATE_EXCLUSIVE if self.concurrently else Lock.ACCESS_EXCLUSIVE
-        return Judgement(Level.DESTRUCTIVE, (Reason.DROPS_TABLE_WITH_DATA,), lock, Cost.LOSES)
+        schema = "" if self.child.schema is None else f", schema={self.child.schema!r}"
+        return Judgement(
+            Level.DESTRUCTIVE,
+            (Reason.DROPS_TABLE_WITH_DATA,),
+            # DETACH CONCURRENTLY takes it on the partition too, when nobody reads it any more.
+            Lock.ACCESS_EXCLUSIVE,
+            Cost.LOSES,
+            f"op.soft_drop_table({self.child.name!r}{schema}), which attaches it again on restore.",
+        )

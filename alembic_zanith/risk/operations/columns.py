@@ -28,7 +28,9 @@ def add_column(operation: ops.AddColumnOp) -> Iterator[Change]:
         # Without a word SQLAlchemy leaves it to the server, which is VIRTUAL from 18 on.
         yield columns.AddGeneratedColumn(table, column.name, column.computed.persisted is not False)
     else:
-        yield columns.AddColumn(table, column.name, bool(column.nullable), _default(column))
+        exists = bool(getattr(operation, "if_not_exists", None))
+        nullable, default = bool(column.nullable), _default(column)
+        yield columns.AddColumn(table, column.name, nullable, default, exists)
     if column.primary_key and operation.inline_primary_key:
         yield AddPrimaryKey(table, "")
     if column.unique:
@@ -36,7 +38,7 @@ def add_column(operation: ops.AddColumnOp) -> Iterator[Change]:
     if column.index:
         yield AddIndex(table, "")
     for key in column.foreign_keys:
-        parent = _parent(key)
+        parent = parent_of(key)
         yield AddForeignKey(table, str(key.name or ""), parent=parent)
 
 
@@ -98,7 +100,8 @@ def _type(type_: Any) -> str:
     return str(sa.types.to_instance(type_).compile(dialect=_DIALECT))
 
 
-def _parent(key: sa.ForeignKey) -> TableRef | None:
+def parent_of(key: sa.ForeignKey) -> TableRef | None:
+    """Return the table that a foreign key points to."""
     # As written, "schema.table.column": resolving it needs tables that the operation has not.
     parts = str(key.target_fullname).split(".")
     if len(parts) < 2:

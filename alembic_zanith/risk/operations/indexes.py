@@ -20,6 +20,7 @@ def create_index(operation: ops.CreateIndexOp) -> Iterator[Change]:
         str(operation.index_name or ""),
         bool(operation.unique),
         bool(operation.kw.get(_CONCURRENTLY)),
+        bool(operation.if_not_exists),
     )
 
 
@@ -30,4 +31,5 @@ def drop_index(operation: ops.DropIndexOp) -> Iterator[Change]:
         str(operation.index_name),
         None if table is None else TableRef(str(table), operation.schema),
         bool(operation.kw.get(_CONCURRENTLY)),
+        operation.schema,
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from alembic_zanith.risk.change import Change, TableRef
+from alembic_zanith.risk.change import Change, Lock, TableRef
 from alembic_zanith.risk.changes import columns, constraints, objects, row_security, tables
 from alembic_zanith.risk.changes.columns import Default
 
 from .constraints import add_constraint
+from .functions import calls
 from .parser import Node, Statement, enum_name, unwrap
 from .registry import statement
 from .values import cascades, default_of, is_serial, table, type_text
@@ -50,6 +51,8 @@ def alter_table(each: Statement) -> Iterator[Change]:
     for node in each.node.cmds:
         _, cmd = unwrap(node)
         yield from COMMANDS[enum_name(cmd, "subtype")](on, cmd)
+        if getattr(cmd, "def").WhichOneof("node") is not None:
+            yield from calls(cmd)  # in a default, a USING, a CHECK: run for the rows that are there
 
 
 @command("AT_AddColumn")
@@ -83,7 +86,7 @@ def add_column(on: TableRef, cmd: Node) -> Iterator[Change]:
         stored = generated.generated_kind != "v"
         yield columns.AddGeneratedColumn(on, column.colname, stored)
     else:
-        yield columns.AddColumn(on, column.colname, nullable, default)
+        yield columns.AddColumn(on, column.colname, nullable, default, cmd.missing_ok)
     yield from further
 
 
@@ -119,10 +122,12 @@ def set_expression(on: TableRef, cmd: Node) -> Iterator[Change]:
     yield columns.AddGeneratedColumn(on, cmd.name)
 
 
+@command("AT_SetStatistics", "AT_SetOptions", "AT_ResetOptions")
+def set_column_options(on: TableRef, cmd: Node) -> Iterator[Change]:
+    yield columns.SetColumnOptions(on, cmd.name)
+
+
 @command(
-    "AT_SetStatistics",
-    "AT_SetOptions",
-    "AT_ResetOptions",
     "AT_SetStorage",
     "AT_SetCompression",
     "AT_AlterColumnGenericOptions",
@@ -130,8 +135,8 @@ def set_expression(on: TableRef, cmd: Node) -> Iterator[Change]:
     "AT_SetIdentity",
     "AT_DropIdentity",
 )
-def set_column_options(on: TableRef, cmd: Node) -> Iterator[Change]:
-    yield columns.SetColumnOptions(on, cmd.name)
+def set_column_options_alone(on: TableRef, cmd: Node) -> Iterator[Change]:
+    yield columns.SetColumnOptions(on, cmd.name, Lock.ACCESS_EXCLUSIVE)
 
 
 @command("AT_AddConstraint")
@@ -160,7 +165,7 @@ def drop_constraint(on: TableRef, cmd: Node) -> Iterator[Change]:
 
 @command("AT_ChangeOwner")
 def change_owner(on: TableRef, cmd: Node) -> Iterator[Change]:
-    yield objects.ChangePrivileges("table", str(on))
+    yield objects.ChangePrivileges("table", str(on), table=on, lock=Lock.ACCESS_EXCLUSIVE)
 
 
 @command("AT_SetLogged", "AT_SetUnLogged", "AT_SetAccessMethod", "AT_SetTableSpace")
@@ -169,39 +174,73 @@ def rewrite(on: TableRef, cmd: Node) -> Iterator[Change]:
     yield tables.RewriteTable(on, by={"UnLogged": "SET UNLOGGED"}.get(by, f"SET {by.upper()}"))
 
 
-@command(
-    "AT_ClusterOn",
-    "AT_DropCluster",
-    "AT_DropOids",
-    "AT_SetRelOptions",
-    "AT_ResetRelOptions",
-    "AT_GenericOptions",
-    "AT_ReplicaIdentity",
-    "AT_AddOf",
-    "AT_DropOf",
-)
-def set_table_options(on: TableRef, cmd: Node) -> Iterator[Change]:
+@command("AT_ClusterOn", "AT_DropCluster")
+def set_cluster_index(on: TableRef, cmd: Node) -> Iterator[Change]:
     yield tables.SetTableOptions(on)
+
+
+@command("AT_DropOids", "AT_GenericOptions", "AT_ReplicaIdentity", "AT_AddOf", "AT_DropOf")
+def set_table_options(on: TableRef, cmd: Node) -> Iterator[Change]:
+    yield tables.SetTableOptions(on, Lock.ACCESS_EXCLUSIVE)
+
+
+# Storage parameters whose change nobody may watch; all others take SHARE UPDATE EXCLUSIVE:
+# https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-SET-STORAGE-PARAMETER
+_EXCLUSIVE_PARAMETERS = frozenset(
+    {
+        "autosummarize",
+        "buffering",
+        "check_option",
+        "fastupdate",
+        "gin_pending_list_limit",
+        "pages_per_range",
+        "security_barrier",
+        "security_invoker",
+        "user_catalog_table",
+    }
+)
+
+
+@command("AT_SetRelOptions", "AT_ResetRelOptions")
+def set_parameters(on: TableRef, cmd: Node) -> Iterator[Change]:
+    names = {unwrap(node)[1].defname for node in unwrap(getattr(cmd, "def"))[1].items}
+    alone = not names.isdisjoint(_EXCLUSIVE_PARAMETERS)
+    lock = Lock.ACCESS_EXCLUSIVE if alone else Lock.SHARE_UPDATE_EXCLUSIVE
+    yield tables.SetTableOptions(on, lock)
 
 
 @command(
     "AT_EnableTrig",
     "AT_EnableAlwaysTrig",
-    "AT_EnableReplicaTrig",
     "AT_EnableTrigAll",
     "AT_EnableTrigUser",
-    "AT_EnableRule",
-    "AT_EnableAlwaysRule",
-    "AT_EnableReplicaRule",
 )
 def enable_trigger(on: TableRef, cmd: Node) -> Iterator[Change]:
-    yield objects.ReplaceObject("trigger", cmd.name or f"of {on}")
+    name = _name_on(on, cmd)
+    yield objects.ReplaceObject("trigger", name, table=on, lock=Lock.SHARE_ROW_EXCLUSIVE)
 
 
-@command("AT_DisableTrig", "AT_DisableTrigAll", "AT_DisableTrigUser", "AT_DisableRule")
+@command("AT_EnableRule", "AT_EnableAlwaysRule")
+def enable_rule(on: TableRef, cmd: Node) -> Iterator[Change]:
+    name = _name_on(on, cmd)
+    yield objects.ReplaceObject("rule", name, table=on, lock=Lock.ACCESS_EXCLUSIVE)
+
+
+# One that is enabled for replicas alone does not run for anybody else any more.
+@command("AT_DisableTrig", "AT_DisableTrigAll", "AT_DisableTrigUser", "AT_EnableReplicaTrig")
 def disable_trigger(on: TableRef, cmd: Node) -> Iterator[Change]:
-    what = "rule" if enum_name(cmd, "subtype").endswith("Rule") else "trigger"
-    yield objects.DisableProtection(what, cmd.name or f"of {on}", on)
+    name = _name_on(on, cmd)
+    yield objects.DisableProtection("trigger", name, table=on, lock=Lock.SHARE_ROW_EXCLUSIVE)
+
+
+@command("AT_DisableRule", "AT_EnableReplicaRule")
+def disable_rule(on: TableRef, cmd: Node) -> Iterator[Change]:
+    name = _name_on(on, cmd)
+    yield objects.DisableProtection("rule", name, table=on, lock=Lock.ACCESS_EXCLUSIVE)
+
+
+def _name_on(on: TableRef, cmd: Node) -> str:
+    return f"{cmd.name} of {on}" if cmd.name else f"of {on}"
 
 
 @command("AT_EnableRowSecurity", "AT_ForceRowSecurity")
@@ -217,7 +256,7 @@ def disable_row_security(on: TableRef, cmd: Node) -> Iterator[Change]:
 @command("AT_AddInherit")
 def add_inherit(on: TableRef, cmd: Node) -> Iterator[Change]:
     _, parent = unwrap(getattr(cmd, "def"))
-    yield tables.AttachPartition(table(parent), on)
+    yield tables.AttachPartition(table(parent), on, is_partition=False)
 
 
 @command("AT_DropInherit")

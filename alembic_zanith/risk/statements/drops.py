@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from alembic_zanith.risk.change import Change
+from alembic_zanith.risk.change import Change, Lock
 from alembic_zanith.risk.changes import extensions, indexes, objects, row_security, rows, tables
 
 from .parser import Node, Statement, enum_name, strings, unwrap
@@ -34,13 +34,29 @@ def drop(each: Statement) -> Iterator[Change]:
 
 
 def _drop_table(node: Node, parts: list[str]) -> Iterator[Change]:
-    yield tables.DropTable(table_of(parts))
+    on = table_of(parts)
+    yield tables.DropTable(on)
     if cascades(node):
-        yield objects.DropObject("table", str(table_of(parts)), cascade=True)
+        lock = Lock.ACCESS_EXCLUSIVE
+        yield objects.DropObject("table", str(on), cascade=True, table=on, lock=lock)
+
+
+def _drop_view(node: Node, parts: list[str]) -> Iterator[Change]:
+    what = object_word(enum_name(node, "remove_type"))
+    lock = Lock.ACCESS_EXCLUSIVE
+    yield objects.DropObject(what, str(table_of(parts)), cascades(node), lock=lock)
+
+
+def _drop_of_table(node: Node, parts: list[str]) -> Iterator[Change]:
+    on = table_of(parts[:-1])
+    what = object_word(enum_name(node, "remove_type"))
+    name, lock = f"{parts[-1]} of {on}", Lock.ACCESS_EXCLUSIVE
+    yield objects.DropObject(what, name, cascades(node), table=on, lock=lock)
 
 
 def _drop_index(node: Node, parts: list[str]) -> Iterator[Change]:
-    yield indexes.DropIndex(parts[-1], concurrently=node.concurrent)
+    schema = parts[-2] if len(parts) > 1 else None
+    yield indexes.DropIndex(parts[-1], concurrently=node.concurrent, schema=schema)
 
 
 def _drop_extension(node: Node, parts: list[str]) -> Iterator[Change]:
@@ -53,9 +69,11 @@ def _drop_policy(node: Node, parts: list[str]) -> Iterator[Change]:
 
 _DROPS: dict[str, Drop] = {
     "OBJECT_TABLE": _drop_table,
-    "OBJECT_MATVIEW": lambda node, parts: iter(
-        [objects.DropObject("materialized view", str(table_of(parts)), cascades(node))]
-    ),
+    "OBJECT_FOREIGN_TABLE": _drop_view,
+    "OBJECT_VIEW": _drop_view,
+    "OBJECT_MATVIEW": _drop_view,
+    "OBJECT_TRIGGER": _drop_of_table,
+    "OBJECT_RULE": _drop_of_table,
     "OBJECT_INDEX": _drop_index,
     "OBJECT_EXTENSION": _drop_extension,
     "OBJECT_POLICY": _drop_policy,
@@ -65,7 +83,8 @@ _DROPS: dict[str, Drop] = {
 @statement("truncate_stmt")
 def truncate(each: Statement) -> Iterator[Change]:
     for node in each.node.relations:
-        yield rows.TruncateTable(table(unwrap(node)[1]))
+        is_wide = cascades(each.node)
+        yield rows.TruncateTable(table(unwrap(node)[1]), is_wide)
 
 
 @statement("drop_owned_stmt")

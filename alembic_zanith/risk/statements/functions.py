@@ -1,55 +1,49 @@
-"""Functions that statements call, and the bodies of functions and DO blocks."""
+"""Functions that statements call, and the statements that define and run code."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-import postgast
-from postgast import PgQueryError
 
 from alembic_zanith.risk.change import Change
 from alembic_zanith.risk.changes import objects
-from alembic_zanith.risk.changes.raw import Harmless, RawSql
+from alembic_zanith.risk.changes.defined import Routine
+from alembic_zanith.risk.changes.raw import RawSql
 
-from .parser import Statement, descendants, string, strings, unwrap
-from .registry import changes_in, statement
-from .values import option
-
-# Of pg_catalog, and doing more than reading. Functions that a script or an extension made are not
-# in pg_catalog, and none of them can be seen through here.
-_DOES_MORE = {
-    "dblink",
-    "dblink_exec",
-    "lo_export",
-    "lo_import",
-    "lo_unlink",
-    "pg_cancel_backend",
-    "pg_read_file",
-    "pg_reload_conf",
-    "pg_terminate_backend",
-    "query_to_xml",
-    "database_to_xml",
-    "cursor_to_xml",
-    "set_config",
-    "setval",
-}
+from .catalog_functions import only_reads
+from .known_functions import effect_of
+from .parser import Node, Statement, descendants, string, strings, unwrap
+from .plpgsql import changes_in_block, changes_in_body
+from .registry import changes_in, read_node, statement
+from .values import option, table_of, type_text
 
 
-def calls(each: Statement) -> Iterator[Change]:
-    """Yield what the functions that a statement calls may change."""
-    for name, node in descendants(each.node):
-        if name != "func_call":
-            continue
-        parts = strings(node.funcname)
-        if parts[-1] in _DOES_MORE or (len(parts) > 1 and parts[0] != "pg_catalog"):
-            yield RawSql(".".join(parts), f"the function {'.'.join(parts)} is not seen through")
+def calls(node: Node) -> Iterator[Change]:
+    """Yield what the functions that are called anywhere in a statement change."""
+    for name, call in descendants(node):
+        if name == "func_call":
+            yield from called(call)
+
+
+def called(call: Node) -> Iterator[Change]:
+    """Yield what one call changes: what is known of the function, or that nothing is."""
+    parts, effect = effect_of(call)
+    if effect is not None:
+        yield from effect(parts[-1], call)
+    elif not (parts[-2:-1] in ([], ["pg_catalog"]) and only_reads(parts[-1])):
+        yield unseen("function", parts)
+
+
+def unseen(what: str, parts: list[str]) -> RawSql:
+    """Return that a routine is called whose body is not at hand; the plan may know it."""
+    name = table_of(parts)
+    return RawSql(str(name), f"the {what} {name} is not seen through", name)
 
 
 @statement("call_stmt")
 def call(each: Statement) -> Iterator[Change]:
-    name = ".".join(strings(each.node.funccall.funcname))
-    yield RawSql(name, f"the procedure {name} is not seen through")
+    yield unseen("procedure", strings(each.node.funccall.funcname))
+    for argument in each.node.funccall.args:
+        yield from calls(argument)
 
 
 @statement("create_function_stmt")
@@ -57,72 +51,57 @@ def create_function(each: Statement) -> Iterator[Change]:
     # To define it deletes nothing; what it does counts where it is called.
     made = objects.ReplaceObject if each.node.replace else objects.CreateObject
     what = "procedure" if each.node.is_procedure else "function"
-    yield made(what, ".".join(strings(each.node.funcname)))
+    name = table_of(strings(each.node.funcname))
+    routine = Routine(name, _arguments(each.node), tuple(_body(each, str(name))))
+    yield made(what, str(name), defines=routine)
+
+
+def _arguments(node: Node) -> str:
+    types = (type_text(unwrap(each)[1].arg_type) for each in node.parameters)
+    return ", ".join(types)
+
+
+def _body(each: Statement, name: str) -> Iterator[Change]:
+    node = each.node
+    if node.HasField("sql_body"):
+        yield from _atomic(node.sql_body, each.text)
+        return
+    language = _language(node)
+    source = option(node.options, "as")
+    texts = strings(unwrap(source)[1].items) if source is not None else []
+    if language == "sql" and texts:
+        yield from changes_in(texts[0])
+    elif language == "plpgsql" and texts:
+        yield from changes_in_body(each.text, texts[0], _result(node))
+    else:
+        yield RawSql(name, f"the body of {name} is not read: it is written in {language}")
+
+
+def _language(node: Node) -> str:
+    language = option(node.options, "language")
+    return string(language).lower() if language is not None else "sql"
+
+
+def _result(node: Node) -> str:
+    return strings(node.return_type.names)[-1] if node.HasField("return_type") else "void"
+
+
+def _atomic(node: Node, text: str) -> Iterator[Change]:
+    """Yield what is between BEGIN ATOMIC and END, or behind RETURN."""
+    name, content = unwrap(node)
+    if name == "list":
+        for item in content.items:
+            yield from _atomic(item, text)
+    elif name == "return_stmt":
+        yield from calls(content)
+    else:
+        yield from read_node(name, content, text)
 
 
 @statement("do_stmt")
 def do(each: Statement) -> Iterator[Change]:
     language = option(each.node.args, "language")
-    if language is not None and string(language) != "plpgsql":
-        yield RawSql(each.text[:80], f"{string(language)} is not read")
+    if language is not None and string(language).lower() != "plpgsql":
+        yield RawSql(each.text[:80], f"it is written in {string(language)}, which is not read")
         return
-    yield from changes_in_plpgsql(each.text)
-
-
-def changes_in_plpgsql(text: str) -> Iterator[Change]:
-    """Yield what a DO block or a PL/pgSQL function changes when it runs."""
-    try:
-        trees = postgast.parse_plpgsql(text)
-    except (PgQueryError, ValueError) as error:
-        yield RawSql(" ".join(text.split())[:80], f"its body cannot be read: {error}")
-        return
-    found = [change for tree in trees for change in _walk(tree)]
-    yield from found or [Harmless(text)]
-
-
-def _walk(tree: Any) -> Iterator[Change]:
-    """Yield the changes of every statement in a tree of parse_plpgsql."""
-    if isinstance(tree, list):
-        for item in tree:
-            yield from _walk(item)
-        return
-    if not isinstance(tree, dict):
-        return
-    for name, content in tree.items():
-        if name == "PLpgSQL_stmt_dynexecute" or name == "PLpgSQL_stmt_dynfors":
-            yield from _computed(content["query"]["PLpgSQL_expr"]["query"])
-            yield from _walk({k: v for k, v in content.items() if k != "query"})
-        elif name == "PLpgSQL_expr":
-            yield from _expression(content)
-        else:
-            yield from _walk(content)
-
-
-def _expression(content: dict[str, Any]) -> Iterator[Change]:
-    query = content["query"]
-    if content.get("parseMode", 0) == 0:
-        yield from (each for each in changes_in(query) if not isinstance(each, Harmless))
-        return
-    # An expression, or the two sides of an assignment.
-    right = query.split(":=", 1)[-1] if content["parseMode"] > 2 else query
-    yield from (each for each in changes_in(f"SELECT {right}") if not isinstance(each, Harmless))
-
-
-def _computed(expression: str) -> Iterator[Change]:
-    """Yield what EXECUTE runs, where that is written out."""
-    node = _constant(expression)
-    if node is None:
-        yield RawSql(f"EXECUTE {expression}", "the string is computed when it runs")
-    else:
-        yield from changes_in(node)
-
-
-def _constant(expression: str) -> str | None:
-    try:
-        tree = postgast.parse(f"SELECT {expression}")
-    except PgQueryError:
-        return None
-    name, content = unwrap(tree.stmts[0].stmt.select_stmt.target_list[0].res_target.val)
-    if name == "a_const" and content.HasField("sval"):
-        return str(content.sval.sval)
-    return None
+    yield from changes_in_block(each.text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from alembic_zanith.risk.change import Change
+from alembic_zanith.risk.change import Change, Lock, TableRef
 from alembic_zanith.risk.changes import (
     columns,
     extensions,
@@ -13,38 +13,75 @@ from alembic_zanith.risk.changes import (
     row_security,
     tables,
 )
+from alembic_zanith.risk.changes.defined import Trigger
 from alembic_zanith.risk.changes.raw import Harmless
 
+from .functions import calls
 from .parser import Node, Statement, enum_name, strings, unwrap
 from .registry import read_node, statement
-from .values import dotted, object_word, table
+from .values import dotted, is_temporary, object_word, table, table_of
 
+_OF_TABLES = {"OBJECT_TABCONSTRAINT", "OBJECT_TRIGGER", "OBJECT_RULE", "OBJECT_POLICY"}
 _TABLE_LIKE = {"OBJECT_TABLE", "OBJECT_FOREIGN_TABLE", "OBJECT_MATVIEW", "OBJECT_VIEW"}
 
 
 @statement("create_stmt", "create_foreign_table_stmt")
 def create_table(each: Statement) -> Iterator[Change]:
     node = each.node.base_stmt if each.name == "create_foreign_table_stmt" else each.node
-    yield tables.CreateTable(table(node.relation), node.if_not_exists)
-    if node.HasField("partbound"):
-        parent = unwrap(node.inh_relations[0])[1]
-        yield tables.SetTableOptions(table(parent))
+    made = table(node.relation)
+    above = tuple(table(unwrap(parent)[1]) for parent in node.inh_relations)
+    is_partition = node.HasField("partbound")
+    yield tables.CreateTable(
+        made,
+        node.if_not_exists,
+        tuple(dict.fromkeys(parent for parent in _parents(node) if parent != made)),
+        above[0] if is_partition else None,
+        () if is_partition else above,
+        is_temporary(node.relation),
+        enum_name(node, "oncommit") == "ONCOMMIT_DROP",
+    )
+
+
+def _parents(node: Node) -> Iterator[TableRef]:
+    """Yield the tables that foreign keys of a new table point to."""
+    for element in node.table_elts:
+        kind, content = unwrap(element)
+        if kind == "constraint" and content.HasField("pktable"):
+            yield table(content.pktable)
+        elif kind == "column_def":
+            for constraint in content.constraints:
+                _, inner = unwrap(constraint)
+                if inner.HasField("pktable"):
+                    yield table(inner.pktable)
 
 
 @statement("create_table_as_stmt")
 def create_table_as(each: Statement) -> Iterator[Change]:
     what = object_word(enum_name(each.node, "objtype"))
-    made = table(each.node.into.rel)
+    into = each.node.into
+    made = table(into.rel)
     if what == "table":
-        yield tables.CreateTable(made, each.node.if_not_exists)
+        yield tables.CreateTable(
+            made,
+            each.node.if_not_exists,
+            is_temporary=is_temporary(into.rel),
+            ends_with_transaction=enum_name(into, "on_commit") == "ONCOMMIT_DROP",
+        )
     else:
-        yield objects.CreateObject(what, str(made))
+        yield objects.CreateObject(what, str(made), if_not_exists=each.node.if_not_exists)
+    if not into.skip_data or what == "table":
+        # What it selects may delete in its WITH, call functions, or be a prepared statement.
+        found = read_node(*unwrap(each.node.query), each.text)
+        yield from (change for change in found if not isinstance(change, Harmless))
 
 
 @statement("index_stmt")
 def create_index(each: Statement) -> Iterator[Change]:
     node = each.node
-    yield indexes.AddIndex(table(node.relation), node.idxname, node.unique, node.concurrent)
+    yield indexes.AddIndex(
+        table(node.relation), node.idxname, node.unique, node.concurrent, node.if_not_exists
+    )
+    yield from calls(node)
 
 
 @statement("create_extension_stmt")
@@ -94,7 +131,10 @@ _MADE: dict[str, tuple[str, Callable[[Node], str]]] = {
 @statement(*_MADE)
 def create(each: Statement) -> Iterator[Change]:
     what, name_of = _MADE[each.name]
-    yield objects.CreateObject(what, name_of(each.node))
+    exists = bool(getattr(each.node, "if_not_exists", False))
+    on = next((table(unwrap(node)[1]) for node in getattr(each.node, "relations", ())), None)
+    lock = Lock.NONE if on is None else Lock.SHARE_UPDATE_EXCLUSIVE
+    yield objects.CreateObject(what, name_of(each.node), table=on, lock=lock, if_not_exists=exists)
     for node in getattr(each.node, "schema_elts", ()):
         yield from read_node(*unwrap(node), each.text)
 
@@ -108,15 +148,27 @@ def define(each: Statement) -> Iterator[Change]:
 
 @statement("view_stmt")
 def create_view(each: Statement) -> Iterator[Change]:
-    made = objects.ReplaceObject if each.node.replace else objects.CreateObject
-    yield made("view", str(table(each.node.view)))
+    name = str(table(each.node.view))
+    if each.node.replace:
+        yield objects.ReplaceObject("view", name, lock=Lock.ACCESS_EXCLUSIVE)
+    else:
+        yield objects.CreateObject("view", name)
+
+
+# How the grammar counts the events of triggers, and those of rules.
+_EVENTS = {4: "insert", 8: "delete", 16: "update", 32: "truncate"}
+_COMMANDS = {"CMD_INSERT": "insert", "CMD_DELETE": "delete", "CMD_UPDATE": "update"}
 
 
 @statement("create_trig_stmt")
 def create_trigger(each: Statement) -> Iterator[Change]:
     # It runs in the writes of everybody from here on.
-    name = f"{each.node.trigname} of {table(each.node.relation)}"
-    yield objects.ReplaceObject("trigger", name)
+    node, on = each.node, table(each.node.relation)
+    events = frozenset(word for bit, word in _EVENTS.items() if node.events & bit)
+    trigger = Trigger(node.trigname, on, events, calls=table_of(strings(node.funcname)))
+    name = f"{node.trigname} of {on}"
+    lock = Lock.SHARE_ROW_EXCLUSIVE
+    yield objects.ReplaceObject("trigger", name, table=on, lock=lock, defines=trigger)
 
 
 @statement("create_event_trig_stmt", "alter_event_trig_stmt")
@@ -126,8 +178,14 @@ def event_trigger(each: Statement) -> Iterator[Change]:
 
 @statement("rule_stmt")
 def create_rule(each: Statement) -> Iterator[Change]:
-    name = f"{each.node.rulename} of {table(each.node.relation)}"
-    yield objects.ReplaceObject("rule", name)
+    node, on = each.node, table(each.node.relation)
+    command = _COMMANDS.get(enum_name(node, "event"))
+    found = [change for action in node.actions for change in read_node(*unwrap(action), each.text)]
+    does = tuple(change for change in found if not isinstance(change, Harmless))
+    rule = Trigger(node.rulename, on, frozenset([command] if command else []), does=does)
+    name = f"{node.rulename} of {on}"
+    lock = Lock.ACCESS_EXCLUSIVE
+    yield objects.ReplaceObject("rule", name, table=on, lock=lock, defines=rule)
 
 
 @statement("rename_stmt")
@@ -138,11 +196,17 @@ def rename(each: Statement) -> Iterator[Change]:
         yield columns.RenameColumn(table(node.relation), node.subname, node.newname)
     elif what in _TABLE_LIKE:
         yield tables.RenameTable(table(node.relation), node.newname)
+    elif node.HasField("relation") and what in _OF_TABLES:
+        on = table(node.relation)
+        name = f"{node.subname} of {on}"
+        lock = Lock.ACCESS_EXCLUSIVE
+        yield objects.RenameObject(object_word(what), name, table=on, lock=lock)
     elif node.HasField("relation"):
-        name = (
-            f"{node.subname} of {table(node.relation)}" if node.subname else node.relation.relname
-        )
-        yield objects.RenameObject(object_word(what), name)
+        name = str(table(node.relation))
+        # https://www.postgresql.org/docs/current/sql-alterindex.html
+        is_index = what == "OBJECT_INDEX"
+        lock = Lock.SHARE_UPDATE_EXCLUSIVE if is_index else Lock.ACCESS_EXCLUSIVE
+        yield objects.RenameObject(object_word(what), name, lock=lock)
     else:
         yield objects.RenameObject(object_word(what), dotted(node.object) or node.subname)
 
@@ -181,7 +245,15 @@ def alter_domain(each: Statement) -> Iterator[Change]:
 
 @statement("comment_stmt", "sec_label_stmt")
 def comment(each: Statement) -> Iterator[Change]:
-    yield Harmless(each.text)
+    what = enum_name(each.node, "objtype")
+    name, content = unwrap(each.node.object)
+    parts = strings(content.items) if name == "list" else []
+    if what == "OBJECT_TABLE" and parts:
+        yield tables.SetTableOptions(table_of(parts))
+    elif what == "OBJECT_COLUMN" and len(parts) > 1:
+        yield columns.SetColumnOptions(table_of(parts[:-1]), parts[-1])
+    else:
+        yield Harmless(each.text)
 
 
 # Other options of what stays what it is.

@@ -49,6 +49,41 @@ def parse(sql: str) -> list[Statement]:
     return list(_each(tree, sql.encode()))
 
 
+def parse_plpgsql(sql: str) -> list[Any]:
+    """Return the trees of the PL/pgSQL in a string: dicts and lists, as libpg_query makes them.
+
+    Raises `UnreadableSqlError`. So do bodies that the parser's own output is broken for.
+    """
+    try:
+        return list(postgast.parse_plpgsql(sql))
+    except (PgQueryError, ValueError) as error:
+        raise UnreadableSqlError(str(error)) from None
+
+
+def expression(text: str) -> Node:
+    """Return the node of an expression. Raises `UnreadableSqlError`."""
+    statements = parse(f"SELECT {text}")
+    if len(statements) != 1 or len(statements[0].node.target_list) != 1:
+        raise UnreadableSqlError(f"{text!r} is not one expression.")
+    return statements[0].node.target_list[0].res_target.val
+
+
+def constant(text: str) -> str | None:
+    """Return the text of an expression that is one string, written out; None for any other.
+
+    >>> constant("$$DROP TABLE t$$"), constant("'DROP TABLE ' || name")
+    ('DROP TABLE t', None)
+    """
+    try:
+        name, content = unwrap(expression(text))
+    except UnreadableSqlError:
+        return None
+    if name == "type_cast":
+        name, content = unwrap(content.arg)
+    is_text = name == "a_const" and content.HasField("sval")
+    return str(content.sval.sval) if is_text else None
+
+
 def _each(tree: Node, source: bytes) -> Iterator[Statement]:
     for raw in tree.stmts:
         # Places are in bytes; no length means to the end.
@@ -59,8 +94,19 @@ def _each(tree: Node, source: bytes) -> Iterator[Statement]:
 
 def unwrap(node: Node) -> tuple[str, Node]:
     """Return the name and the content of a node that can be any; both empty for none."""
-    name = node.WhichOneof("node")
-    return ("", None) if name is None else (name, getattr(node, name))
+    for field, content in node.ListFields():
+        return _name(field), content
+    return "", None
+
+
+_NAMES: dict[Any, str] = {}
+
+
+def _name(field: Any) -> str:
+    name = _NAMES.get(field)
+    if name is None:
+        name = _NAMES[field] = str(field.name)
+    return name
 
 
 def node_names() -> frozenset[str]:
@@ -70,8 +116,15 @@ def node_names() -> frozenset[str]:
 
 def enum_name(message: Node, field: str) -> str:
     """Return the name of the value of an enum field, as the grammar has it."""
-    descriptor = message.DESCRIPTOR.fields_by_name[field].enum_type
-    return str(descriptor.values_by_number[getattr(message, field)].name)
+    key = (message.DESCRIPTOR, field)
+    names = _ENUMS.get(key)
+    if names is None:
+        values = message.DESCRIPTOR.fields_by_name[field].enum_type.values
+        names = _ENUMS[key] = {value.number: str(value.name) for value in values}
+    return names[getattr(message, field)]
+
+
+_ENUMS: dict[tuple[Any, str], dict[int, str]] = {}
 
 
 def enum_names(name: str) -> frozenset[str]:
@@ -97,19 +150,42 @@ def strings(nodes: Any) -> list[str]:
 
 
 def descendants(node: Node) -> Iterator[tuple[str, Node]]:
-    """Yield every node below a message with its name, itself left out."""
-    for field, value in node.ListFields():
-        if field.message_type is None:
-            continue
-        for each in value if field.is_repeated else (value,):
-            if each.DESCRIPTOR.name == "Node":
-                name, content = unwrap(each)
-                if content is not None:
-                    yield name, content
-                    yield from descendants(content)
+    """Yield every node below a message with its name, itself left out, level by level."""
+    waiting = [node]
+    for each in waiting:
+        for field, value in each.ListFields():
+            shape = _SHAPES.get(field)
+            if shape is None:
+                shape = _SHAPES[field] = _shape(field)
+            if not shape.is_message:
+                continue
+            if shape.is_repeated:
+                waiting.extend(value)
             else:
-                yield _snake(each.DESCRIPTOR.name), each
-                yield from descendants(each)
+                waiting.append(value)
+                if shape.name:
+                    yield shape.name, value
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What there is to know of a field. `name` is empty where its content has none of its own."""
+
+    is_message: bool
+    is_repeated: bool
+    name: str
+
+
+# Asking protobuf for the same of each field of each statement takes longer than parsing it.
+_SHAPES: dict[Any, _Shape] = {}
+
+
+def _shape(field: Any) -> _Shape:
+    if field.message_type is None:
+        return _Shape(False, False, "")
+    of_any = field.containing_type.name == "Node"
+    name = "" if field.message_type.name == "Node" else _snake(field.message_type.name)
+    return _Shape(True, field.is_repeated, field.name if of_any else name)
 
 
 def _snake(name: str) -> str:

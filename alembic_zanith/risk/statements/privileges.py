@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from alembic_zanith.risk.change import Change
 from alembic_zanith.risk.changes.objects import ChangePrivileges
 
-from .parser import Statement, enum_name
+from .parser import Statement, enum_name, unwrap
 from .registry import statement
 from .values import dotted, object_word, table
 
@@ -18,7 +18,9 @@ def grant(each: Statement) -> Iterator[Change]:
     if enum_name(each.node, "targtype") != "ACL_TARGET_OBJECT":
         what = f"every {what} of schema"
     for node in each.node.objects:
-        yield ChangePrivileges(what, dotted(node))
+        kind, content = unwrap(node)
+        on = table(content) if kind == "range_var" and what == "table" else None
+        yield ChangePrivileges(what, dotted(node), table=on)
 
 
 @statement("grant_role_stmt", "alter_default_privileges_stmt", "reassign_owned_stmt")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alembic_zanith.risk.change import Change
+from alembic_zanith.risk.change import Change, Lock
 from alembic_zanith.risk.changes import objects, rows, tables
 from alembic_zanith.risk.changes.raw import Harmless, RawSql
 
 from .functions import calls
 from .parser import Node, Statement, enum_name, unwrap
 from .registry import read_node, statement
-from .values import is_on, table
+from .values import is_on, is_temporary, table
 
 
 def _with(each: Statement) -> Iterator[Change]:
@@ -51,7 +51,7 @@ def _names_some(each: Statement) -> bool:
 def delete(each: Statement) -> Iterator[Change]:
     yield from _with(each)
     yield rows.DeleteRows(table(each.node.relation), _names_some(each))
-    yield from calls(each)
+    yield from calls(each.node)
 
 
 @statement("update_stmt")
@@ -59,7 +59,7 @@ def update(each: Statement) -> Iterator[Change]:
     yield from _with(each)
     columns = tuple(unwrap(node)[1].name for node in each.node.target_list)
     yield rows.UpdateRows(table(each.node.relation), _names_some(each), columns)
-    yield from calls(each)
+    yield from calls(each.node)
 
 
 @statement("insert_stmt")
@@ -71,7 +71,7 @@ def insert(each: Statement) -> Iterator[Change]:
     if each.node.HasField("on_conflict_clause") and conflict.target_list:
         columns = tuple(unwrap(node)[1].name for node in conflict.target_list)
         yield rows.UpdateRows(on, some=True, columns=columns)
-    yield from calls(each)
+    yield from calls(each.node)
 
 
 @statement("merge_stmt")
@@ -93,7 +93,7 @@ def merge(each: Statement) -> Iterator[Change]:
                 yield rows.InsertRows(on)
             case _:  # DO NOTHING
                 pass
-    yield from calls(each)
+    yield from calls(each.node)
 
 
 @statement("copy_stmt")
@@ -114,10 +114,12 @@ def copy(each: Statement) -> Iterator[Change]:
 
 @statement("select_stmt")
 def select(each: Statement) -> Iterator[Change]:
-    found = [*_with(each), *calls(each)]
+    found = [*_with(each), *calls(each.node)]
     if each.node.HasField("into_clause"):
-        found.append(tables.CreateTable(table(each.node.into_clause.rel)))
-    yield from found or [Harmless(each.text)]
+        made = each.node.into_clause.rel
+        found.append(tables.CreateTable(table(made), is_temporary=is_temporary(made)))
+    lock = Lock.ROW_SHARE if each.node.locking_clause else Lock.NONE
+    yield from found or [Harmless(each.text, lock)]
 
 
 @statement("explain_stmt")

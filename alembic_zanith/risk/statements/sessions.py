@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alembic_zanith.risk.change import Change
+from alembic_zanith.risk.change import Change, Lock
 from alembic_zanith.risk.changes import indexes, objects, tables
-from alembic_zanith.risk.changes.raw import Harmless
+from alembic_zanith.risk.changes.raw import Harmless, SetSearchPath
 
+from .known_functions import first_schema
 from .parser import Statement, enum_name, unwrap
 from .registry import statement
 from .values import is_on, table
@@ -21,9 +22,7 @@ from .values import is_on, table
     "fetch_stmt",
     "listen_stmt",
     "load_stmt",
-    "lock_stmt",
     "notify_stmt",
-    "refresh_mat_view_stmt",
     "transaction_stmt",
     "unlisten_stmt",
     "variable_show_stmt",
@@ -34,10 +33,56 @@ def harmless(each: Statement) -> Iterator[Change]:
 
 @statement("variable_set_stmt")
 def set_variable(each: Statement) -> Iterator[Change]:
-    if each.node.name.lower() == "session_replication_role":
-        yield objects.DisableProtection("every trigger, by", each.text)
+    name = each.node.name.lower()
+    if name == "session_replication_role":
+        if _value(each) == "origin" or enum_name(each.node, "kind") in _BACK:
+            yield Harmless(each.text)
+        else:
+            yield objects.DisableProtection("every trigger, by", each.text)
+    elif name == "search_path" or enum_name(each.node, "kind") == "VAR_RESET_ALL":
+        yield SetSearchPath(each.text, schema=first_schema(_value(each)))
     else:
         yield Harmless(each.text)
+
+
+_BACK = ("VAR_RESET", "VAR_SET_DEFAULT")
+
+
+def _value(each: Statement) -> str | None:
+    """Return the first of the values that a setting gets, as text."""
+    for node in each.node.args:
+        name, content = unwrap(node)
+        if name == "a_const" and content.HasField("sval"):
+            return str(content.sval.sval)
+    return None
+
+
+# As LOCK counts them: https://www.postgresql.org/docs/current/sql-lock.html
+_LOCKS = (
+    Lock.NONE,
+    Lock.NONE,
+    Lock.ROW_SHARE,
+    Lock.ROW_EXCLUSIVE,
+    Lock.SHARE_UPDATE_EXCLUSIVE,
+    Lock.SHARE,
+    Lock.SHARE_ROW_EXCLUSIVE,
+    Lock.EXCLUSIVE,
+    Lock.ACCESS_EXCLUSIVE,
+)
+
+
+@statement("lock_stmt")
+def lock_table(each: Statement) -> Iterator[Change]:
+    for node in each.node.relations:
+        on = table(unwrap(node)[1])
+        yield objects.LockTable("table", str(on), table=on, lock=_LOCKS[each.node.mode])
+
+
+@statement("refresh_mat_view_stmt")
+def refresh(each: Statement) -> Iterator[Change]:
+    lock = Lock.EXCLUSIVE if each.node.concurrent else Lock.ACCESS_EXCLUSIVE
+    name = str(table(each.node.relation))
+    yield objects.RefreshView("materialized view", name, lock=lock)
 
 
 @statement("alter_system_stmt", "alter_table_move_all_stmt", "createdb_stmt")
@@ -49,7 +94,7 @@ def server(each: Statement) -> Iterator[Change]:
 @statement("vacuum_stmt")
 def vacuum(each: Statement) -> Iterator[Change]:
     if not is_on(each.node.options, "full"):
-        yield Harmless(each.text)
+        yield Harmless(each.text, Lock.SHARE_UPDATE_EXCLUSIVE)
         return
     for node in each.node.rels:
         yield tables.RewriteTable(table(unwrap(node)[1].relation), by="VACUUM FULL")

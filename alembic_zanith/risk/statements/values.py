@@ -2,44 +2,11 @@
 
 from __future__ import annotations
 
-import postgast
-
 from alembic_zanith.risk.change import TableRef
 from alembic_zanith.risk.changes.columns import Default
 
-from .parser import Node, descendants, enum_name, string, strings, unwrap
-
-# Marked stable or immutable in pg_proc, and usual as defaults. Any other function is taken for
-# volatile: https://www.postgresql.org/docs/current/xfunc-volatility.html
-_NOT_VOLATILE = {
-    "array_fill",
-    "coalesce",
-    "concat",
-    "current_setting",
-    "current_schema",
-    "date_trunc",
-    "decode",
-    "encode",
-    "format",
-    "json_build_array",
-    "json_build_object",
-    "jsonb_build_array",
-    "jsonb_build_object",
-    "lower",
-    "make_date",
-    "make_interval",
-    "now",
-    "statement_timestamp",
-    "timezone",
-    "to_char",
-    "to_date",
-    "to_json",
-    "to_jsonb",
-    "to_timestamp",
-    "transaction_timestamp",
-    "txid_current",
-    "upper",
-}
+from .catalog_functions import is_stable
+from .parser import Node, descendants, enum_name, expression, string, strings, unwrap
 
 _SERIALS = {"serial", "serial2", "serial4", "serial8", "bigserial", "smallserial"}
 
@@ -47,6 +14,11 @@ _SERIALS = {"serial", "serial2", "serial4", "serial8", "bigserial", "smallserial
 def table(range_var: Node) -> TableRef:
     """Return the table that a statement is on."""
     return TableRef(range_var.relname, range_var.schemaname or None)
+
+
+def is_temporary(range_var: Node) -> bool:
+    """Whether a table that is made is for this session alone."""
+    return bool(range_var.relpersistence == "t" or range_var.schemaname == "pg_temp")
 
 
 def table_of(parts: list[str]) -> TableRef:
@@ -96,9 +68,13 @@ def default_of(expression: Node) -> Default:
         return Default.NONE
     nodes = [(name, content), *descendants(content)]
     for kind, node in nodes:
-        if kind == "func_call" and strings(node.funcname)[-1] not in _NOT_VOLATILE:
+        if kind == "func_call" and not _is_stable(strings(node.funcname)):
             return Default.VOLATILE
     return Default.STABLE
+
+
+def _is_stable(parts: list[str]) -> bool:
+    return parts[-2:-1] in ([], ["pg_catalog"]) and is_stable(parts[-1])
 
 
 def cascades(message: Node) -> bool:
@@ -151,14 +127,13 @@ def is_on(options: object, name: str) -> bool:
     return True
 
 
-def default_text(expression: str) -> Default:
+def default_text(default: str) -> Default:
     """Tell the same of a default that is written as SQL.
 
     >>> default_text("now()").value, default_text("gen_random_uuid()").value
     ('stable', 'volatile')
     """
-    tree = postgast.parse(f"SELECT {expression}")
-    return default_of(unwrap(tree.stmts[0].stmt)[1].target_list[0].res_target.val)
+    return default_of(expression(default))
 
 
 __all__ = [
@@ -168,6 +143,7 @@ __all__ = [
     "dotted",
     "is_on",
     "is_serial",
+    "is_temporary",
     "object_word",
     "option",
     "string",

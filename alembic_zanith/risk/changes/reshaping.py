@@ -1,0 +1,56 @@
+"""Changes that move values: from one column to several, from several to one, to a new table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alembic_zanith.identifiers import display_name
+from alembic_zanith.risk.change import Cost, Judgement, Lock, kind
+from alembic_zanith.risk.levels import Level
+from alembic_zanith.risk.reasons import Reason
+
+from .tables import TableChange
+
+# New columns for a moment of ACCESS EXCLUSIVE; what fills them is a backfill.
+_MOVES_VALUES = Judgement(Level.MEDIUM, (Reason.REQUIRES_BACKFILL,), Lock.ACCESS_EXCLUSIVE)
+
+
+@kind("split_column")
+@dataclass(frozen=True)
+class SplitColumn(TableChange):
+    """A column whose values go into several new ones."""
+
+    column: str
+    into: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        return f"{self.table}.{display_name(self.column)}"
+
+    def judge(self) -> Judgement:
+        return _MOVES_VALUES
+
+
+@kind("merge_columns")
+@dataclass(frozen=True)
+class MergeColumns(TableChange):
+    """Several columns whose values go into a new one."""
+
+    columns: tuple[str, ...]
+    into: str
+
+    @property
+    def subject(self) -> str:
+        return f"{self.table}.{display_name(self.into)}"
+
+    def judge(self) -> Judgement:
+        return _MOVES_VALUES
+
+
+@kind("rebuild_table")
+@dataclass(frozen=True)
+class RebuildTable(TableChange):
+    """A table that is built anew in another shape and put in the place of the old one."""
+
+    def judge(self) -> Judgement:
+        return Judgement(Level.HIGH, (Reason.REBUILDS_TABLE,), Lock.ACCESS_EXCLUSIVE, Cost.REWRITES)

@@ -1,0 +1,119 @@
+"""PL/pgSQL: what DO blocks and the bodies of functions change, every branch of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from alembic_zanith.risk.change import Change
+from alembic_zanith.risk.changes.raw import Harmless, RawSql
+
+from .parser import UnreadableSqlError, constant, parse_plpgsql
+from .registry import changes_in
+
+_TRIGGERS = ("trigger", "event_trigger")
+
+# What PL/pgSQL declares for a trigger function by itself:
+# https://www.postgresql.org/docs/current/plpgsql-trigger.html
+_DECLARED = (
+    "new record; old record; tg_name name; tg_when text; tg_level text; tg_op text; tg_relid oid; "
+    "tg_relname name; tg_table_name name; tg_table_schema name; tg_nargs int; tg_argv text[]; "
+    "tg_event text; tg_tag text;"
+)
+
+# The types of tables are in no text, and no matter here.
+_ROW_TYPE = re.compile(r'(?:"[^"]+"|[\w.])+\s*%\s*rowtype\b', re.IGNORECASE)
+_COLUMN_TYPE = re.compile(r'(?:"[^"]+"|[\w.])+\s*%\s*type\b', re.IGNORECASE)
+
+_STATEMENT = 0
+_EXPRESSION = 2
+"""Modes in which PL/pgSQL reads an expression; all above it are assignments."""
+
+
+def changes_in_block(text: str) -> Iterator[Change]:
+    """Yield what a DO statement changes."""
+    yield from _changes(text, _without_table_types(text))
+
+
+def changes_in_body(text: str, body: str, result: str) -> Iterator[Change]:
+    """Yield what a function changes when it is called, from its CREATE statement and its body."""
+    if result not in _TRIGGERS:
+        yield from _changes(text, _without_table_types(text))
+        return
+    # The parser's answer for functions that return a trigger is no valid JSON, so the body becomes
+    # the inner block of a function that declares the variables of triggers itself.
+    inner = re.sub(r"^\s*#.*$", "", body, flags=re.MULTILINE).strip()
+    yield from _changes(_wrapped(inner), _wrapped(_without_table_types(inner)))
+
+
+def _wrapped(body: str) -> str:
+    # A comment may stand behind the last END, with or without a semicolon before it.
+    inner = re.sub(r";\s*((?:--[^\n]*\s*)*)\Z", r" \1", body)
+    tag = "$zanith$"
+    while tag in inner:
+        tag = f"{tag[:-1]}_$"
+    return (
+        f"CREATE FUNCTION f() RETURNS record LANGUAGE plpgsql AS {tag} DECLARE {_DECLARED} BEGIN\n"
+        f"{inner}\n; END {tag}"
+    )
+
+
+def _without_table_types(text: str) -> str:
+    return _COLUMN_TYPE.sub("text", _ROW_TYPE.sub("record", text))
+
+
+def _changes(*texts: str) -> Iterator[Change]:
+    """Yield the changes in the first of the texts that can be read."""
+    trees, reason = None, ""
+    for text in texts:
+        try:
+            trees = parse_plpgsql(text)
+            break
+        except UnreadableSqlError as error:
+            reason = str(error)
+    if trees is None:
+        short = " ".join(texts[0].split())[:80]
+        yield RawSql(short, f"its body cannot be read: {reason}")
+        return
+    yield from [each for tree in trees for each in _walk(tree)] or [Harmless(texts[0])]
+
+
+def _walk(tree: Any) -> Iterator[Change]:
+    """Yield the changes of every statement in a tree of parse_plpgsql."""
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _walk(item)
+    elif isinstance(tree, dict):
+        for name, content in tree.items():
+            if name in ("PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors"):
+                yield from _computed(content["query"]["PLpgSQL_expr"]["query"])
+                yield from _walk({k: v for k, v in content.items() if k != "query"})
+            elif name == "dynquery":  # OPEN … FOR EXECUTE and RETURN QUERY EXECUTE
+                yield from _computed(content["PLpgSQL_expr"]["query"])
+            elif name == "PLpgSQL_expr":
+                yield from _expression(content)
+            else:
+                yield from _walk(content)
+
+
+def _expression(content: dict[str, Any]) -> Iterator[Change]:
+    query, mode = content["query"], content.get("parseMode", _STATEMENT)
+    if mode > _EXPRESSION:
+        query = re.sub(r"\A[^:=]*:?=", "", query, count=1)
+    if mode != _STATEMENT:
+        query = f"SELECT {query}"
+    yield from (each for each in changes_in(query) if not isinstance(each, Harmless))
+
+
+def _computed(expression: str) -> Iterator[Change]:
+    """Yield what EXECUTE runs, where that is written out."""
+    text = constant(expression)
+    if text is not None:
+        yield from (each for each in changes_in(text) if not isinstance(each, Harmless))
+        return
+    short = " ".join(expression.split())[:80]
+    yield RawSql(f"EXECUTE {short}", "the string is computed when it runs")
+    yield from (
+        each for each in changes_in(f"SELECT {expression}") if not isinstance(each, Harmless)
+    )
