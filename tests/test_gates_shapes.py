@@ -149,6 +149,14 @@ def test_another_migration_context_is_gated_too(
     assert kept.dump() == before
 
 
+def test_template_arguments_in_env_py_change_nothing(project: Project, kept: Database) -> None:
+    project.configure_context("template_args={'dialect': 'postgresql'}")
+    project.revision(upgrade="op.drop_table('kept')")
+    before = kept.dump()
+    assert "Refused" in project.alembic("upgrade", "head").failed().output
+    assert kept.dump() == before
+
+
 def test_the_run_leaves_no_listener_behind(project: Project, kept: Database) -> None:
     project.revision(upgrade="op.create_table('t', sa.Column('id', sa.Integer))")
     project.upgrade()

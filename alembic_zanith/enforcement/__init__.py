@@ -35,5 +35,8 @@ def arguments_of(context: MigrationContext) -> dict[str, Any]:
 
 
 def may_change_something(context: MigrationContext) -> bool:
-    """Whether it is not `current`, `check` or `revision`, which only look."""
-    return not (context.opts.get("dont_mutate") or "template_args" in context.opts)
+    """Whether it is not `current`, `check` or `revision`, which only look.
+
+    Not by `template_args`, which they have as well: env.py may give them to `configure()`.
+    """
+    return not (context.opts.get("dont_mutate") or "revision_context" in context.opts)

@@ -90,11 +90,15 @@ class _GatedRun:
     def go(self, steps_of: StepsOf, run: Run) -> None:
         """Plan, check, and run."""
         with ExitStack() as stack:
+            # Whatever runs migrations by a function of its own has it called just once, by
+            # Alembic; most of these run none, such as `alembic history --indicate-current`.
+            if "destination_rev" not in self._context.opts:
+                run(functools.partial(self._known_late, stack, steps_of))
+                return
             self._guards = self._guarded(stack)
             steps, heads = self._pending(steps_of)
-            if steps is not None and not self._passes(steps):
-                return
-            run(functools.partial(self._watched, steps_of, steps, heads))
+            if self._passes(steps):
+                run(functools.partial(self._known, steps, heads))
 
     def _guarded(self, stack: ExitStack) -> Guards:
         """Take the lock and set the timeouts, before the current revision is read."""
@@ -120,28 +124,46 @@ class _GatedRun:
             )
         return Guards(lock, blockers, policy=RetryPolicy(attempts=settings.lock_retries + 1))
 
-    def _pending(self, steps_of: StepsOf) -> tuple[list[RevisionStep | StampStep] | None, Any]:
-        """Return the steps of an upgrade or downgrade, known before Alembic makes its table.
-
-        Whatever else runs migrations by a function of its own has it called just once.
-        """
-        if "destination_rev" not in self._context.opts:
-            return None, None
+    def _pending(self, steps_of: StepsOf) -> tuple[list[RevisionStep | StampStep], Any]:
+        """Return the steps of an upgrade or downgrade, known before Alembic makes its table."""
         heads = () if self._context.purge else self._context.get_current_heads()
         return list(steps_of(heads, self._context)), heads
 
-    def _watched(
+    def _known(
         self,
-        steps_of: StepsOf,
-        steps: list[RevisionStep | StampStep] | None,
+        steps: list[RevisionStep | StampStep],
         heads: Any,
         heads_now: Any,
         context: MigrationContext,
     ) -> Iterator[RevisionStep | StampStep]:
-        if steps is None or heads != heads_now:
-            steps = list(steps_of(heads_now, context))
-            if not self._passes(steps):
-                return
+        if heads != heads_now:
+            raise self._moved(heads, heads_now)
+        yield from self._watched(steps, context)
+
+    def _known_late(
+        self, stack: ExitStack, steps_of: StepsOf, heads: Any, context: MigrationContext
+    ) -> Iterator[RevisionStep | StampStep]:
+        steps = list(steps_of(heads, context))
+        if not any(isinstance(step, RevisionStep) for step in steps):
+            yield from steps
+            return
+        self._guards = self._guarded(stack)
+        heads_now = context.get_current_heads()
+        if tuple(heads) != tuple(heads_now):
+            raise self._moved(heads, heads_now)
+        if self._passes(steps):
+            yield from self._watched(steps, context)
+
+    def _moved(self, heads: Any, heads_now: Any) -> RefusedError:
+        before, now = (", ".join(each) or "base" for each in (heads, heads_now))
+        return RefusedError(
+            f"Refused, nothing has run: the database was at {before} and is at {now} now. Another "
+            "run has been faster. Run it again."
+        )
+
+    def _watched(
+        self, steps: list[RevisionStep | StampStep], context: MigrationContext
+    ) -> Iterator[RevisionStep | StampStep]:
         watch = Watch(
             context, self._settings, self._translate, self._plan, self._guards, self._preflight
         )
