@@ -13,6 +13,7 @@ from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
 from alembic_zanith.preflight import Found, Outcome, Probe, is_stale, probes_in, run_probe
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change
+from alembic_zanith.risk.levels import Level
 
 log = logging.getLogger("alembic.zanith")
 
@@ -36,7 +37,8 @@ _WAY_ON = "Mend the rows first, in this revision or in one before it."
 def may_be_probed(assessment: Assessment) -> bool:
     """Whether rows that are there may be in the way of an operation."""
     return any(
-        finding.change.kind in _PROBED and not finding.is_on_new for finding in assessment.findings
+        finding.change.kind in _PROBED and finding.judgement.level is not Level.SAFE
+        for finding in assessment.findings
     )
 
 

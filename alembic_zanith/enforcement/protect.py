@@ -39,7 +39,9 @@ def parking(
     if len(changes) != 1:
         return None
     (change,) = changes
-    if not isinstance(change, DropTable | DropColumn) or change.table in facts.tables:
+    if not isinstance(change, DropTable | DropColumn) or _cascades(change):
+        return None
+    if facts.has_made(change.table):
         return None
     table = change.table
     if isinstance(change, DropColumn):
@@ -47,3 +49,7 @@ def parking(
             table.name, change.column, schema=table.schema, retention_days=retention_days
         )
     return SoftDropTableOp(table.name, schema=table.schema, retention_days=retention_days)
+
+
+def _cascades(change: DropTable | DropColumn) -> bool:
+    return isinstance(change, DropTable) and change.cascade

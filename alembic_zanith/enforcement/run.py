@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import RevisionStep
@@ -30,7 +31,7 @@ from alembic_zanith.reports.refusal import refusal_text
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import Ceilings
-from alembic_zanith.sql import is_autocommit
+from alembic_zanith.sql import is_autocommit, scalar
 
 from .guards import Guards
 from .preflight import Preflight, may_be_probed
@@ -165,7 +166,13 @@ class _GatedRun:
         self, steps: list[RevisionStep | StampStep], context: MigrationContext
     ) -> Iterator[RevisionStep | StampStep]:
         watch = Watch(
-            context, self._settings, self._translate, self._plan, self._guards, self._preflight
+            context,
+            self._settings,
+            self._translate,
+            self._plan,
+            self._guards,
+            self._preflight,
+            self._default_schema,
         )
         for step in steps:
             if isinstance(step, RevisionStep):
@@ -206,6 +213,7 @@ class _GatedRun:
             self._arguments,
             self._translate,
             with_sql=self._wants_sql,
+            default_schema=self._default_schema,
         )
         plan = record([step.revision for step in steps], recording)
         connection = None if self._context.as_sql else self._context.connection
@@ -220,6 +228,15 @@ class _GatedRun:
             if began:
                 connection.rollback()
         return plan, report
+
+    @cached_property
+    def _default_schema(self) -> str | None:
+        """Where names without a schema are looked up."""
+        connection = self._context.connection
+        if self._context.as_sql or connection is None:
+            return "public"
+        found = scalar(connection, "SELECT pg_catalog.current_schema()")
+        return None if found is None else str(found)
 
     def _wants_sql(self, assessment: Assessment) -> bool:
         """Whether it is to be shown, or may have rows in its way."""

@@ -69,6 +69,7 @@ class Watch:
         plan: Plan | None,
         guards: Guards,
         preflight: Preflight | None,
+        default_schema: str | None,
     ) -> None:
         self._guards = guards
         self._preflight = preflight
@@ -90,7 +91,8 @@ class Watch:
         self._ceilings = Ceilings(
             settings.max_rewrite_rows, settings.max_scan_rows, settings.max_lost_rows
         )
-        self._facts = PlanFacts()
+        self._facts = PlanFacts(default_schema)
+        self._history = list[tuple[Assessment, str]]()
         self._script: Script | None = None
         self._suppressions = Suppressions()
         self._is_downgrade = False
@@ -109,14 +111,14 @@ class Watch:
             self._script, self._is_downgrade = step.revision, not step.is_upgrade
             self._suppressions = read_suppressions(source_of(step.revision))
             self._expected.clear()
-            facts = self._facts.copied()
+            past = len(self._history)
             work = functools.partial(call, **arguments)
             with self._watching():
                 if self._context.connection is None or step.revision.revision in self._alone:
                     work()
                 else:
                     self._guards.migrate(
-                        self._context.connection, work, functools.partial(self._forget, facts)
+                        self._context.connection, work, functools.partial(self._forget, past)
                     )
             if self._refused is not None:
                 # The script has caught it: a revision that ran in part is not to be applied.
@@ -124,9 +126,12 @@ class Watch:
 
         return watched
 
-    def _forget(self, facts: PlanFacts) -> None:
+    def _forget(self, past: int) -> None:
         """Go back to what was known before the script began."""
-        self._facts = facts.copied()
+        del self._history[past:]
+        self._facts = PlanFacts(self._facts.default_schema)
+        for assessment, revision in self._history:
+            self._facts.refine(assessment, revision)
         self._expected.clear()
 
     @contextmanager
@@ -230,6 +235,7 @@ class Watch:
     def _judge(self, assessment: Assessment, sql: Callable[[], str]) -> None:
         """Refuse what a gate does not let pass, as the database is now."""
         assert self._script is not None
+        self._history.append((assessment, self._script.revision))
         assessment = self._facts.refine(assessment, self._script.revision)
         line = line_in(self._script.path)
         operation = self._as_planned(assessment, line)
@@ -309,7 +315,7 @@ class Watch:
 def _is_alone(revision: PlannedRevision) -> bool:
     """Whether none of its operations needs a lock that somebody else may have."""
     return not revision.is_partial and all(
-        finding.judgement.lock is Lock.NONE or finding.is_on_new
+        finding.judgement.lock is Lock.NONE
         for operation in revision.operations
         for finding in operation.assessment.findings
     )

@@ -72,24 +72,25 @@ def with_live_facts(plan: Plan, connection: Connection, ceilings: Ceilings) -> P
     facts = table_facts(
         connection, asked, _columns_wanted(o.assessment for _, o in plan.operations)
     )
-    filled = set[TableRef]()
+    # By name alone: a name without a schema may be that of any.
+    filled = set[str]()
     revisions = []
     for revision in plan.revisions:
         operations = []
         for operation in revision.operations:
             known = {
                 finding.change.on: _unless_filled(
-                    facts[finding.change.on], finding.change.on in filled
+                    facts[finding.change.on], finding.change.on.name in filled
                 )
                 for finding in operation.assessment.findings
-                if finding.change.on in facts
+                if finding.change.on is not None and finding.change.on in facts
             }
             operations.append(_refined(operation, known, ceilings) if known else operation)
-            filled.update(_filled_by(operation.assessment))
+            filled.update(table.name for table in _filled_by(operation.assessment))
         revisions.append(replace(revision, operations=tuple(operations)))
         if revision.is_partial:
             # It may have filled any of them.
-            filled.update(facts)
+            filled.update(table.name for table in facts)
     return replace(plan, revisions=tuple(revisions), facts=_server(connection))
 
 

@@ -46,7 +46,9 @@ class Recording:
     other options hold. `arguments` are what env.py hands to `run_migrations()`, and Alembic to the
     scripts.
     `translate` returns what will be run in place of an operation, after what the plan has done so
-    far. `with_sql` tells of which operations the SQL is wanted; to write it takes most of the time.
+    far. `default_schema` is where names without a schema are looked up, as SELECT
+    current_schema() says. `with_sql` tells of which operations the SQL is wanted: to write it takes
+    most of the time.
     """
 
     dialect: Dialect
@@ -55,6 +57,7 @@ class Recording:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     translate: Translate | None = None
     with_sql: Callable[[Assessment], bool] = lambda _: True
+    default_schema: str | None = "public"
 
     @property
     def function(self) -> str:
@@ -72,7 +75,7 @@ def record(scripts: Iterable[Script], recording: Recording) -> Plan:
 
         record(directory.walk_revisions(), Recording(postgresql.dialect()))
     """
-    facts = PlanFacts()
+    facts = PlanFacts(recording.default_schema)
     with no_database(), hooks.watching_cursors(_refuse_cursor), quietly():
         written = io.StringIO()
         context = _offline(recording, written)

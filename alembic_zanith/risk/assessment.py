@@ -19,13 +19,15 @@ class Finding:
     change: Change
     judgement: Judgement
     facts: tuple[str, ...] = ()
-    is_on_new: bool = False
-    """Whether the same plan has made what it is on."""
 
     @classmethod
     def of(cls, change: Change) -> Finding:
         """Return the finding before any fact is known."""
         return cls(change, change.judge())
+
+    def noted(self, fact: str) -> Finding:
+        """Return the finding with a fact that does not change its judgement."""
+        return replace(self, facts=(*self.facts, fact))
 
     def refined(self, fact: str, judgement: Judgement, change: Change | None = None) -> Finding:
         """Return the finding as a fact makes it."""

@@ -1,4 +1,4 @@
-"""What the plan itself tells about an operation: what an earlier one of it has made.
+"""What the plan itself tells about an operation: what an earlier one of it has made or defined.
 
 Nobody else can have rows in a table that the same run creates, so nothing is lost or held up there.
 """
@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from .assessment import Assessment, Finding
-from .change import Cost, Judgement, TableRef
-from .changes.columns import AddColumn, AddGeneratedColumn, Default
-from .changes.rows import Backfill, InsertRows, UpdateRows
-from .changes.tables import CreateTable, DropTable, MoveTable, RenameTable
-from .levels import Level
+from .assessment import Assessment
+from .change import TableRef
+from .facts.code import Code
+from .facts.made import Made
+from .facts.names import Names
+from .facts.refining import refined
 
 
 @dataclass
 class PlanFacts:
     """What the operations so far have made, in the order of the plan.
+
+    `default_schema` is where names without a schema are looked up: what `SELECT current_schema()`
+    says, or `public` as long as nobody has asked.
 
     >>> from alembic_zanith.risk.statements import changes_in
     >>> facts = PlanFacts()
@@ -27,63 +30,25 @@ class PlanFacts:
     ['safe', 'safe']
     """
 
-    tables: dict[TableRef, str] = field(default_factory=dict)
-    """Each table that the plan has created, with the revision that did."""
-    columns: dict[TableRef, dict[str, str]] = field(default_factory=dict)
-    """Each column without values that the plan has added, with the revision that did."""
+    default_schema: str | None = "public"
+    _made: Made = field(init=False, repr=False)
+    _code: Code = field(init=False, repr=False)
 
-    def copied(self) -> PlanFacts:
-        """Return another one that knows the same."""
-        columns = {table: dict(names) for table, names in self.columns.items()}
-        return PlanFacts(dict(self.tables), columns)
+    def __post_init__(self) -> None:
+        names = Names(self.default_schema)
+        self._made = Made(names)
+        self._code = Code(names)
+
+    def has_made(self, table: TableRef, revision: str = "") -> bool:
+        """Whether the plan has created a table, as its name is understood in a revision."""
+        return self._made.table(table, revision) is not None
 
     def refine(self, assessment: Assessment, revision: str) -> Assessment:
         """Return the assessment as the plan makes it, and note what it makes itself."""
         findings = []
         for each in assessment.findings:
-            findings.append(self._refined(each))
-            self._note(each, revision)
+            for finding in self._code.expanded(each):
+                findings.append(refined(self._made, finding, revision))
+                self._made.note(finding.change, revision)
+                self._code.note(finding.change, revision)
         return replace(assessment, findings=tuple(findings))
-
-    def _refined(self, finding: Finding) -> Finding:
-        change, on = finding.change, finding.change.on
-        if on in self.tables and not isinstance(change, CreateTable):
-            fact = f"{on} is created by the same plan, in revision {self.tables[on]}"
-            found = finding.judgement
-            safe = Judgement(Level.SAFE, found.reasons, found.lock, Cost.NOTHING)
-            return replace(finding.refined(fact, safe), is_on_new=True)
-        if isinstance(change, UpdateRows) and on is not None:
-            new = self.columns.get(on, {})
-            if change.columns and set(change.columns) <= set(new):
-                names = ", ".join(change.columns)
-                revision = new[change.columns[0]]
-                backfill = Backfill(change.table)
-                fact = f"{names} had no values before: added by the same plan, in {revision}"
-                return finding.refined(fact, backfill.judge(), backfill)
-        return finding
-
-    def _note(self, finding: Finding, revision: str) -> None:
-        change = finding.change
-        if isinstance(change, CreateTable):
-            # With IF NOT EXISTS it may have been there all along.
-            if not change.if_not_exists:
-                self.tables[change.table] = revision
-        elif isinstance(change, DropTable):
-            self.tables.pop(change.table, None)
-            self.columns.pop(change.table, None)
-        elif isinstance(change, AddColumn | AddGeneratedColumn):
-            if isinstance(change, AddColumn) and change.default is Default.NONE:
-                self.columns.setdefault(change.table, {})[change.column] = revision
-        elif isinstance(change, RenameTable):
-            self._move(change.table, TableRef(change.new_name, change.table.schema))
-        elif isinstance(change, MoveTable):
-            self._move(change.table, TableRef(change.table.name, change.new_schema))
-        elif isinstance(change, InsertRows):
-            # Its rows may have values in the new columns, which an UPDATE then overwrites.
-            self.columns.pop(change.table, None)
-
-    def _move(self, old: TableRef, new: TableRef) -> None:
-        if old in self.tables:
-            self.tables[new] = self.tables.pop(old)
-        if old in self.columns:
-            self.columns[new] = self.columns.pop(old)

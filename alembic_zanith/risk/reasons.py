@@ -84,6 +84,10 @@ class Reason(Enum):
         "fails on NULLs, and the table is locked while it is read",
     )
     REBUILDS_TABLE = ("rebuilds_table", "nobody reads or writes the table while it is rewritten")
+    REBUILDS_INDEX = (
+        "rebuilds_index",
+        "writes to the table wait while it is built anew, and so do reads that use the index",
+    )
     REQUIRES_BACKFILL = ("requires_backfill", "rows that are there need values first")
     CHANGES_SETTINGS = ("changes_settings", "how the object is stored or run changes")
     CHANGES_PRIVILEGES = ("changes_privileges", "who may read and write changes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from alembic_zanith.identifiers import display_name
@@ -27,6 +27,8 @@ class ConstraintChange(Change):
 
     table: TableRef
     name: str
+    if_not_exists: bool = field(default=False, kw_only=True)
+    """Whether the script looks first if it is there."""
 
     @property
     def subject(self) -> str:

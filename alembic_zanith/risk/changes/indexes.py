@@ -15,7 +15,7 @@ _IN_A_BLOCK = "with op.get_context().autocommit_block():\n    "
 @kind("add_index")
 @dataclass(frozen=True)
 class AddIndex(Change):
-    """A new index, or one that is built anew."""
+    """A new index, unless with `if_not_exists` it is there already."""
 
     table: TableRef | None
     name: str
@@ -71,4 +71,35 @@ class DropIndex(Change):
             (Reason.DROPS_INDEX,),
             Lock.ACCESS_EXCLUSIVE,
             instead=f"{_IN_A_BLOCK}op.drop_index({self.name!r}, …, postgresql_concurrently=True)",
+        )
+
+
+@kind("rebuild_index")
+@dataclass(frozen=True)
+class RebuildIndex(Change):
+    """An index, or all of a table, schema or database, built anew: REINDEX."""
+
+    what: str
+    name: str
+    concurrently: bool = False
+    table: TableRef | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"{self.what} {self.name}".strip()
+
+    @property
+    def on(self) -> TableRef | None:
+        return self.table
+
+    def judge(self) -> Judgement:
+        if self.concurrently:
+            return Judgement(Level.LOW, (Reason.REBUILDS_INDEX,), Lock.SHARE_UPDATE_EXCLUSIVE)
+        return Judgement(
+            Level.MEDIUM,
+            (Reason.REBUILDS_INDEX,),
+            # On the table; on the index itself ACCESS EXCLUSIVE, which readers meet as well.
+            Lock.SHARE,
+            Cost.SCANS,
+            f"REINDEX {self.what.upper()} CONCURRENTLY {self.name} in an autocommit_block()",
         )

@@ -67,13 +67,15 @@ class CreateTable(TableChange):
 @kind("drop_table")
 @dataclass(frozen=True)
 class DropTable(TableChange):
-    """A table that is gone with its rows."""
+    """A table that is gone with its rows; with `cascade`, all views and keys on it too."""
+
+    cascade: bool = False
 
     def judge(self) -> Judgement:
         schema = "" if self.table.schema is None else f", schema={self.table.schema!r}"
         return Judgement(
             Level.DESTRUCTIVE,
-            (Reason.DROPS_TABLE_WITH_DATA,),
+            (Reason.DROPS_TABLE_WITH_DATA, *([Reason.DROPS_OBJECT] if self.cascade else [])),
             Lock.ACCESS_EXCLUSIVE,
             Cost.LOSES,
             f"op.soft_drop_table({self.table.name!r}{schema})",

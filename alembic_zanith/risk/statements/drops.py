@@ -34,11 +34,7 @@ def drop(each: Statement) -> Iterator[Change]:
 
 
 def _drop_table(node: Node, parts: list[str]) -> Iterator[Change]:
-    on = table_of(parts)
-    yield tables.DropTable(on)
-    if cascades(node):
-        lock = Lock.ACCESS_EXCLUSIVE
-        yield objects.DropObject("table", str(on), cascade=True, table=on, lock=lock)
+    yield tables.DropTable(table_of(parts), cascades(node))
 
 
 def _drop_view(node: Node, parts: list[str]) -> Iterator[Change]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from typing import Any
 
 from alembic_zanith.risk.change import Change
@@ -76,7 +77,35 @@ def _changes(*texts: str) -> Iterator[Change]:
         short = " ".join(texts[0].split())[:80]
         yield RawSql(short, f"its body cannot be read: {reason}")
         return
-    yield from [each for tree in trees for each in _walk(tree)] or [Harmless(texts[0])]
+    yield from [each for tree in trees for each in _of_block(tree)] or [Harmless(texts[0])]
+
+
+_BRANCHES = frozenset(
+    f"PLpgSQL_stmt_{name}"
+    for name in ("if", "case", "loop", "while", "fori", "fors", "forc", "foreach_a", "dynfors")
+)
+
+
+def _of_block(tree: Any) -> Iterator[Change]:
+    """Yield the changes of a block: every branch, for who knows which of them runs."""
+    found = list(_walk(tree))
+    sure = not any(name in _BRANCHES or name == "exceptions" for name in _names(tree))
+    yield from found if sure else map(_perhaps, found)
+
+
+def _perhaps(change: Change) -> Change:
+    """Return a change that makes something as one that makes it if it is not there."""
+    if "if_not_exists" in (each.name for each in fields(change)):
+        return replace(change, if_not_exists=True)  # type: ignore[call-arg]  # it has the field
+    return change
+
+
+def _names(tree: Any) -> Iterator[str]:
+    for item in tree if isinstance(tree, list) else ():
+        yield from _names(item)
+    for name, content in tree.items() if isinstance(tree, dict) else ():
+        yield name
+        yield from _names(content)
 
 
 def _walk(tree: Any) -> Iterator[Change]:

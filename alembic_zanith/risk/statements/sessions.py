@@ -112,8 +112,9 @@ def cluster(each: Statement) -> Iterator[Change]:
 
 @statement("reindex_stmt")
 def reindex(each: Statement) -> Iterator[Change]:
-    concurrently = is_on(each.node.params, "concurrently")
-    kind = enum_name(each.node, "kind")
-    name = each.node.relation.relname or each.node.name
-    on = table(each.node.relation) if kind == "REINDEX_OBJECT_TABLE" else None
-    yield indexes.AddIndex(on, name, concurrently=concurrently)
+    node = each.node
+    what = enum_name(node, "kind").removeprefix("REINDEX_OBJECT_").lower()
+    name = str(table(node.relation)) if node.HasField("relation") else node.name
+    on = table(node.relation) if what == "table" else None
+    concurrently = is_on(node.params, "concurrently")
+    yield indexes.RebuildIndex(what, name, concurrently, on)

@@ -1,0 +1,183 @@
+"""How a finding is refined by what the plan has made before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from alembic_zanith.risk.assessment import Finding
+from alembic_zanith.risk.change import Change, Cost, Judgement, Lock, TableRef
+from alembic_zanith.risk.changes import columns, constraints, indexes, objects, rows, tables
+from alembic_zanith.risk.levels import Level
+
+from .made import Made
+
+Refine = Callable[[Made, Finding, Any, str], Finding]
+_REFINERS: dict[type[Change], Refine] = {}
+R = TypeVar("R", bound=Refine)
+
+
+def refines(*changes: type[Any]) -> Callable[[R], R]:
+    """Register how findings of changes of these classes are refined."""
+
+    def register(refine: R) -> R:
+        _REFINERS.update(dict.fromkeys(changes, refine))
+        return refine
+
+    return register
+
+
+def refined(made: Made, finding: Finding, revision: str) -> Finding:
+    """Return a finding as what the plan has made so far leaves it."""
+    for cls in type(finding.change).__mro__:
+        if cls in _REFINERS:
+            return _REFINERS[cls](made, finding, finding.change, revision)
+    return finding
+
+
+def _safe(finding: Finding, fact: str, lock: Lock) -> Finding:
+    return finding.refined(
+        fact, Judgement(Level.SAFE, finding.judgement.reasons, lock, Cost.NOTHING)
+    )
+
+
+def _created(table: TableRef, revision: str) -> str:
+    return f"{table} is created by the same plan, in revision {revision}"
+
+
+@refines(Change)
+def on_new_table(made: Made, finding: Finding, change: Change, revision: str) -> Finding:
+    """Nobody else has rows in a table that the same run creates, or waits for it."""
+    maker = None if change.on is None else made.table(change.on, revision)
+    if change.on is None or maker is None:
+        return finding
+    return _safe(finding, _created(change.on, maker), Lock.NONE)
+
+
+@refines(rows.TruncateTable)
+def truncated(made: Made, finding: Finding, change: rows.TruncateTable, revision: str) -> Finding:
+    """With CASCADE tables that were there before may be emptied along with a new one."""
+    return finding if change.cascade else on_new_table(made, finding, change, revision)
+
+
+@refines(tables.CreateTable)
+def created(made: Made, finding: Finding, change: tables.CreateTable, revision: str) -> Finding:
+    """What a new table stands on is not locked for anybody if it is new as well."""
+    old = replace(
+        change,
+        parents=tuple(each for each in change.parents if made.table(each, revision) is None),
+        inherits=tuple(each for each in change.inherits if made.table(each, revision) is None),
+        partition_of=change.partition_of
+        if change.partition_of and made.table(change.partition_of, revision) is None
+        else None,
+    )
+    if old == change:
+        return finding
+    above = [*change.parents, *change.inherits, *filter(None, [change.partition_of])]
+    left = {*old.parents, *old.inherits, old.partition_of}
+    new = ", ".join(str(each) for each in above if each not in left)
+    return finding.refined(f"{new}: created by the same plan", old.judge(), old)
+
+
+@refines(tables.AttachPartition)
+def attached(
+    made: Made, finding: Finding, change: tables.AttachPartition, revision: str
+) -> Finding:
+    """A new partition has no rows to read, and its table goes on."""
+    maker = made.table(change.child, revision)
+    if maker is None:
+        return finding
+    is_new = made.table(change.table, revision) is not None
+    lock = Lock.NONE if is_new else Lock.SHARE_UPDATE_EXCLUSIVE
+    return _safe(finding, _created(change.child, maker), lock)
+
+
+@refines(constraints.AddForeignKey)
+def foreign_key(
+    made: Made, finding: Finding, change: constraints.AddForeignKey, revision: str
+) -> Finding:
+    """A new table has no row to be looked for in the parent, which is locked for a moment."""
+    maker = made.table(change.table, revision)
+    if maker is None:
+        return finding
+    fact = _created(change.table, maker)
+    if change.parent is None or made.table(change.parent, revision) is not None:
+        return _safe(finding, fact, Lock.NONE)
+    fact += f"; writes to {change.parent} wait until the transaction ends"
+    return _safe(finding, fact, finding.judgement.lock)
+
+
+@refines(columns.DropColumn)
+def dropped_column(
+    made: Made, finding: Finding, change: columns.DropColumn, revision: str
+) -> Finding:
+    """A column that nobody has filled yet takes nothing along."""
+    column = made.columns_of(change.table).get(change.column)
+    if column is None or column.is_filled or made.temporary_of(change.table, revision):
+        return on_new_table(made, finding, change, revision)
+    fact = f"{change.subject} is added by the same plan, in {column.revision}, and never filled"
+    return _safe(finding, fact, finding.judgement.lock)
+
+
+@refines(columns.RenameColumn)
+def renamed_column(
+    made: Made, finding: Finding, change: columns.RenameColumn, revision: str
+) -> Finding:
+    """Nobody knows the name of a column that the same run adds."""
+    column = made.columns_of(change.table).get(change.column)
+    if column is None:
+        return on_new_table(made, finding, change, revision)
+    fact = f"{change.subject} is added by the same plan, in {column.revision}"
+    return _safe(finding, fact, finding.judgement.lock)
+
+
+@refines(rows.UpdateRows)
+def updated(made: Made, finding: Finding, change: rows.UpdateRows, revision: str) -> Finding:
+    """Values for new columns overwrite none: a backfill."""
+    if made.table(change.table, revision) is not None:
+        return on_new_table(made, finding, change, revision)
+    new = made.columns_of(change.table)
+    if not change.columns or not set(change.columns) <= set(new):
+        return finding
+    names = ", ".join(change.columns)
+    fact = f"{names}: added by the same plan, in {new[change.columns[0]].revision}"
+    backfill = rows.Backfill(change.table)
+    return finding.refined(fact, backfill.judge(), backfill)
+
+
+@refines(indexes.DropIndex)
+def dropped_index(
+    made: Made, finding: Finding, change: indexes.DropIndex, revision: str
+) -> Finding:
+    """No query relies on an index that the same run builds."""
+    maker = made.indexes.get(made.names.index_key(change.name, change.schema))
+    if maker is None:
+        return on_new_table(made, finding, change, revision)
+    return _safe(finding, _built(change.subject, maker), finding.judgement.lock)
+
+
+@refines(constraints.DropConstraint, constraints.DropUnique, constraints.DropForeignKey)
+def dropped_constraint(
+    made: Made, finding: Finding, change: constraints.ConstraintChange, revision: str
+) -> Finding:
+    """Nobody relies on a rule that the same run adds."""
+    maker = made.constraints.get((made.names.key(change.table), change.name))
+    if maker is None:
+        return on_new_table(made, finding, change, revision)
+    return _safe(finding, _built(change.subject, maker), finding.judgement.lock)
+
+
+@refines(objects.DropObject)
+def dropped_object(
+    made: Made, finding: Finding, change: objects.DropObject, revision: str
+) -> Finding:
+    """Nobody uses an object that the same run creates; what CASCADE takes may be older."""
+    maker = made.objects.get((change.what, change.name))
+    if maker is None or change.cascade:
+        return on_new_table(made, finding, change, revision)
+    return _safe(finding, _built(change.subject, maker), finding.judgement.lock)
+
+
+def _built(subject: str, revision: str) -> str:
+    return f"{subject} is made by the same plan, in revision {revision}"
