@@ -334,6 +334,52 @@ def test_settings_come_from_every_source(shop: Project) -> None:
     assert plan(shop, "bbbb2222", "--max-risk", "40").exit_code == 0
 
 
+def test_a_connection_that_commits_each_statement_is_refused_and_still_not_written_to(
+    shop: Project,
+) -> None:
+    shop.edit_env(r"poolclass=pool.NullPool,", r'\g<0> isolation_level="AUTOCOMMIT",')
+    before = shop.database.dump_of_all()
+    result = plan(shop, "bbbb2222")
+    assert result.exit_code == 1
+    assert result.stdout.endswith("REFUSED by transaction (mode staging)\n")
+    assert shop.database.dump_of_all() == before
+
+
+def test_a_transaction_for_each_migration_is_nothing_special(shop: Project) -> None:
+    shop.configure_context("transaction_per_migration=True")
+    before = shop.database.dump_of_all()
+    assert [revision for revision, _ in planned(shop)] == ["bbbb2222", "cccc3333"]
+    assert shop.database.dump_of_all() == before
+
+
+def test_preflight_looks_at_the_rows_and_writes_nothing(shop: Project) -> None:
+    shop.revision("op.create_unique_constraint('one_each', 'users', ['email'])", rev_id="dddd4444")
+    before = shop.database.dump_of_all()
+    result = plan(shop, "cccc3333:dddd4444")
+    assert result.exit_code == 1
+    assert "\nPreflight\n  users has no duplicates in email: no, 1 group of rows\n" in result.stdout
+    assert (
+        "   gate preflight: users has no duplicates in email: no, 1 group of rows.\n"
+        "      email = x, rows = 50\n"
+    ) in result.stdout
+    assert result.stdout.endswith("REFUSED by preflight (mode staging)\n")
+    assert shop.database.dump_of_all() == before
+    assert plan(shop, "cccc3333:dddd4444", "--offline").exit_code == 0
+
+
+def test_suppressions_are_shown_with_their_reasons(shop: Project) -> None:
+    shop.revision(
+        "# zanith: allow drops_index — nobody reads by it\n"
+        "op.drop_index('users_email')\n"
+        "# zanith: allow drops_table_with_data — nothing to drop here",
+        rev_id="dddd4444",
+    )
+    text = plan(shop, "cccc3333:dddd4444", "--max-risk", "15").succeeded().stdout
+    assert "      allowed in line 23, drops_index: nobody reads by it\n" in text
+    assert "\n  line 25: nothing needs to be allowed drops_table_with_data; take it out.\n" in text
+    assert "Warnings" not in text
+
+
 # ------------------------------------------------------------------------ output and noise
 
 
