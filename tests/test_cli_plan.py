@@ -259,15 +259,22 @@ def test_wrong_usage_is_status_2(shop: Project, arguments: list[str], message: s
     assert message in failure(plan(shop, *arguments))
 
 
-def test_a_server_that_is_down_is_status_2_and_offline_is_offered(shop: Project) -> None:
-    ini = shop.root / "alembic.ini"
-    url = shop.database.url().set(port=1).render_as_string(hide_password=False)
-    old = shop.database.url().render_as_string(hide_password=False)
-    ini.write_text(ini.read_text().replace(old, url))
-    message = failure(plan(shop))
+@pytest.mark.parametrize(
+    ("template", "driver"), [("generic", "psycopg"), ("generic", "psycopg2"), ("async", "asyncpg")]
+)
+def test_a_server_that_is_down_is_status_2_and_offline_is_offered(
+    make_project: MakeProject, template: str, driver: str
+) -> None:
+    project = make_project(template, driver)
+    project.revision(USERS)
+    ini = project.root / "alembic.ini"
+    old = project.database.url(driver)
+    new = old.set(port=1).render_as_string(hide_password=False)
+    ini.write_text(ini.read_text().replace(old.render_as_string(hide_password=False), new))
+    message = failure(plan(project))
     assert "zanith-plan changed nothing: " in message
     assert message.rstrip().endswith("With --offline a plan needs no database.")
-    plan(shop, "--offline", "bbbb2222").succeeded()
+    plan(project, "--offline").succeeded()
 
 
 def test_a_database_of_another_product(shop: Project) -> None:
@@ -407,6 +414,16 @@ def test_a_format_to_a_file_and_the_verdict_to_the_log(shop: Project, name: str)
     assert result.stdout == "REFUSED by allow-destructive (mode staging)\n"
     quiet = shop.alembic("-q", "zanith-plan", "--format", name, "--output", "report")
     assert quiet.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["terminal", "json", "markdown", "sarif", "github"])
+def test_an_output_that_lacks_a_character_gets_the_rest(project: Project, name: str) -> None:
+    project.revision("op.create_table('größe_→', sa.Column('id', sa.Integer))")
+    result = project.alembic_subprocess(
+        "zanith-plan", "--format", name, env={"PYTHONIOENCODING": "ascii"}
+    ).succeeded()
+    assert result.stderr == ""
+    assert result.stdout
 
 
 def test_paths_for_programs_are_from_the_repository_on(shop: Project) -> None:
