@@ -259,15 +259,22 @@ def test_wrong_usage_is_status_2(shop: Project, arguments: list[str], message: s
     assert message in failure(plan(shop, *arguments))
 
 
-def test_a_server_that_is_down_is_status_2_and_offline_is_offered(shop: Project) -> None:
-    ini = shop.root / "alembic.ini"
-    url = shop.database.url().set(port=1).render_as_string(hide_password=False)
-    old = shop.database.url().render_as_string(hide_password=False)
-    ini.write_text(ini.read_text().replace(old, url))
-    message = failure(plan(shop))
+@pytest.mark.parametrize(
+    ("template", "driver"), [("generic", "psycopg"), ("generic", "psycopg2"), ("async", "asyncpg")]
+)
+def test_a_server_that_is_down_is_status_2_and_offline_is_offered(
+    make_project: MakeProject, template: str, driver: str
+) -> None:
+    project = make_project(template, driver)
+    project.revision(USERS)
+    ini = project.root / "alembic.ini"
+    old = project.database.url(driver)
+    new = old.set(port=1).render_as_string(hide_password=False)
+    ini.write_text(ini.read_text().replace(old.render_as_string(hide_password=False), new))
+    message = failure(plan(project))
     assert "zanith-plan changed nothing: " in message
     assert message.rstrip().endswith("With --offline a plan needs no database.")
-    plan(shop, "--offline", "bbbb2222").succeeded()
+    plan(project, "--offline").succeeded()
 
 
 def test_a_database_of_another_product(shop: Project) -> None:
@@ -334,6 +341,52 @@ def test_settings_come_from_every_source(shop: Project) -> None:
     assert plan(shop, "bbbb2222", "--max-risk", "40").exit_code == 0
 
 
+def test_a_connection_that_commits_each_statement_is_refused_and_still_not_written_to(
+    shop: Project,
+) -> None:
+    shop.edit_env(r"poolclass=pool.NullPool,", r'\g<0> isolation_level="AUTOCOMMIT",')
+    before = shop.database.dump_of_all()
+    result = plan(shop, "bbbb2222")
+    assert result.exit_code == 1
+    assert result.stdout.endswith("REFUSED by transaction (mode staging)\n")
+    assert shop.database.dump_of_all() == before
+
+
+def test_a_transaction_for_each_migration_is_nothing_special(shop: Project) -> None:
+    shop.configure_context("transaction_per_migration=True")
+    before = shop.database.dump_of_all()
+    assert [revision for revision, _ in planned(shop)] == ["bbbb2222", "cccc3333"]
+    assert shop.database.dump_of_all() == before
+
+
+def test_preflight_looks_at_the_rows_and_writes_nothing(shop: Project) -> None:
+    shop.revision("op.create_unique_constraint('one_each', 'users', ['email'])", rev_id="dddd4444")
+    before = shop.database.dump_of_all()
+    result = plan(shop, "cccc3333:dddd4444")
+    assert result.exit_code == 1
+    assert "\nPreflight\n  users has no duplicates in email: no, 1 group of rows\n" in result.stdout
+    assert (
+        "   gate preflight: users has no duplicates in email: no, 1 group of rows.\n"
+        "      email = x, rows = 50\n"
+    ) in result.stdout
+    assert result.stdout.endswith("REFUSED by preflight (mode staging)\n")
+    assert shop.database.dump_of_all() == before
+    assert plan(shop, "cccc3333:dddd4444", "--offline").exit_code == 0
+
+
+def test_suppressions_are_shown_with_their_reasons(shop: Project) -> None:
+    shop.revision(
+        "# zanith: allow drops_index — nobody reads by it\n"
+        "op.drop_index('users_email')\n"
+        "# zanith: allow drops_table_with_data — nothing to drop here",
+        rev_id="dddd4444",
+    )
+    text = plan(shop, "cccc3333:dddd4444", "--max-risk", "15").succeeded().stdout
+    assert "      allowed in line 23, drops_index: nobody reads by it\n" in text
+    assert "\n  line 25: nothing needs to be allowed drops_table_with_data; take it out.\n" in text
+    assert "Warnings" not in text
+
+
 # ------------------------------------------------------------------------ output and noise
 
 
@@ -361,6 +414,16 @@ def test_a_format_to_a_file_and_the_verdict_to_the_log(shop: Project, name: str)
     assert result.stdout == "REFUSED by allow-destructive (mode staging)\n"
     quiet = shop.alembic("-q", "zanith-plan", "--format", name, "--output", "report")
     assert quiet.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["terminal", "json", "markdown", "sarif", "github"])
+def test_an_output_that_lacks_a_character_gets_the_rest(project: Project, name: str) -> None:
+    project.revision("op.create_table('größe_→', sa.Column('id', sa.Integer))")
+    result = project.alembic_subprocess(
+        "zanith-plan", "--format", name, env={"PYTHONIOENCODING": "ascii"}
+    ).succeeded()
+    assert result.stderr == ""
+    assert result.stdout
 
 
 def test_paths_for_programs_are_from_the_repository_on(shop: Project) -> None:

@@ -137,6 +137,13 @@ def test_a_ref_is_never_an_option_or_a_pattern(repository: Project, name: str) -
     assert f"There is no revision {name!r}." in message
 
 
+def test_a_hook_of_git_can_call_it(repository: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """https://git-scm.com/docs/githooks#_description"""
+    monkeypatch.setenv("GIT_DIR", ".git")
+    monkeypatch.setenv("GIT_INDEX_FILE", ".git/index")
+    assert names(repository, "main:HEAD") == ["bbbb2222"]
+
+
 def test_without_git_revision_ids_still_work(
     repository: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,7 @@ def test_special_characters_cannot_end_a_command_or_a_property() -> None:
         "file=migrations/versions/1a2b_step.py,line=3,"
         'title=Refused%3A drop_table "a%2Cb%3Ac%25 %3A%3Aerror%3A%3Ad"%2C destructive (80)'
     )
-    assert "gate max-risk: 100%25 of it ::error::forged." in message
+    assert "gate max-risk: 100%25 of it%0A::error::forged%0A" in message
     assert message.endswith("a%0D%0Ab")
 
 

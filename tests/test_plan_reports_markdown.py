@@ -11,6 +11,7 @@ from alembic_zanith.gates.model import Gate
 from alembic_zanith.reports.plan_markdown import code, fenced, markdown_text, prose
 from alembic_zanith.reports.plan_report import Layout, PlanReport
 from tests.support.plans import (
+    DUPLICATES,
     EVERYTHING,
     NOTHING,
     PASSING,
@@ -183,6 +184,17 @@ def test_what_is_to_be_pasted_keeps_its_lines() -> None:
         "         op.drop_index('users_name', …, postgresql_concurrently=True)\n"
         "     ```\n"
     ) in shown(PlanReport(plan_of(index), report))
+
+
+def test_rows_in_the_way_are_a_block() -> None:
+    assert (
+        "   - gate preflight: users has no duplicates in email: no, 1 group of rows.\n"
+        "\n"
+        "     ```\n"
+        "     email = a|b `c`, rows = 100\n"
+        '     All of them: SELECT "email" FROM "users"\n'
+        "     ```\n"
+    ) in shown(DUPLICATES)
 
 
 def many(number: int) -> PlanReport:

@@ -6,7 +6,7 @@ import textwrap
 
 from alembic_zanith.gates.model import Gate
 from alembic_zanith.reports.refusal import refusal_text
-from tests.support.plans import ROOT, plan_of, planned, refused, revision, told
+from tests.support.plans import DUPLICATES, ROOT, plan_of, planned, refused, revision, told
 
 DROP = revision(
     "1a2b",
@@ -52,6 +52,14 @@ def test_what_two_gates_refuse_is_one_entry_and_each_way_is_told_once() -> None:
         "   gate allow-destructive: Mode production allows none.\n" in text
     )
     assert "   gate preflight: 3 rows of users share a name.\n" in text
+
+
+def test_rows_in_the_way_have_lines_of_their_own() -> None:
+    assert (
+        "   gate preflight: users has no duplicates in email: no, 1 group of rows.\n"
+        "      email = a|b `c`, rows = 100\n"
+        '      All of them: SELECT "email" FROM "users"\n'
+    ) in refusal_text(DUPLICATES.plan, DUPLICATES.gates, root=ROOT)
 
 
 def test_two_equal_operations_are_two_entries() -> None:

@@ -79,9 +79,11 @@ def test_a_refused_operation_is_an_error_at_its_line() -> None:
     (found,) = [each for each in results(EVERYTHING) if each["ruleId"] == "drops_column_with_data"]
     assert found["level"] == "error"
     assert found["message"]["text"] == (
-        "drop_column users.email: destructive (80). the values of the column are lost. "
-        "users has about 50,000 rows, 7 MB. gate allow-destructive: what loses data needs consent. "
-        "instead: op.soft_drop_column('users', 'email') "
+        "drop_column users.email: destructive (80).\n"
+        "the values of the column are lost.\n"
+        "users has about 50,000 rows, 7 MB.\n"
+        "gate allow-destructive: what loses data needs consent.\n"
+        "instead: op.soft_drop_column('users', 'email')\n"
         "or: To lose the data on purpose, run it with --allow-destructive."
     )
     assert found["locations"] == [

@@ -64,6 +64,16 @@ class Repository:
         return done.stdout
 
 
+def _environment() -> dict[str, str]:
+    # A hook of git's runs with these set for where it is, which may be another folder.
+    others = {k: v for k, v in os.environ.items() if k not in _OF_HOOKS}
+    # Messages in English, and no lock taken in somebody's work tree.
+    return {**others, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+
+
+_OF_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+
+
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
@@ -72,8 +82,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             text=True,
             encoding="utf-8",
             errors="surrogateescape",
-            # Messages in English, and no lock taken in somebody's work tree.
-            env={**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
+            env=_environment(),
             check=False,
         )
     except FileNotFoundError:

@@ -66,7 +66,7 @@ def _summary(report: PlanReport, root: str) -> Iterator[str]:
 
 def _refusal(number: int, entry: say.Entry, root: str) -> str:
     operation, revision = entry.operation, entry.revision
-    lines = [prose(each) for each in entry.because]
+    lines = [_with_rows(each) for each in entry.because]
     if operation is not None:
         lines = [*map(prose, say.consequences(operation)), *lines]
     lines += [f"instead: {_pasteable(way)}" for way in entry.safe_ways]
@@ -76,6 +76,14 @@ def _refusal(number: int, entry: say.Entry, root: str) -> str:
         what.append(f"in {code(say.place(revision, operation, root))}")
     first, rest = (" ".join(what), lines) if what else (lines[0], lines[1:])
     return "\n".join([f"{number}. {first}", *(f"   - {line}" for line in rest)])
+
+
+def _with_rows(text: str) -> str:
+    """Return a sentence as prose, and the lines that come after it as a block."""
+    first, _, rest = text.partition("\n")
+    if not rest:
+        return prose(first)
+    return f"{prose(first)}\n\n     " + fenced(rest, "").replace("\n", "\n     ")
 
 
 def _pasteable(way: str) -> str:

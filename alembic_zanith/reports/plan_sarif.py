@@ -65,7 +65,7 @@ def _results(report: PlanReport, root: str) -> Iterator[dict[str, Any]]:
     refused = {id(entry.operation): entry for entry in entries if entry.operation is not None}
     for entry in entries:
         if entry.operation is None:
-            yield _result(_RUN, "error", " ".join([*entry.because, *entry.instead]), entry, root)
+            yield _result(_RUN, "error", "\n".join([*entry.because, *entry.instead]), entry, root)
     for revision, operation in report.plan.operations:
         reasons = operation.assessment.reasons
         if reasons or id(operation) in refused:
@@ -83,7 +83,7 @@ def _of_operation(
 ) -> dict[str, Any]:
     found = operation.assessment
     safe = [f"instead: {way}" for way in say.safe_ways(operation)]
-    text = " ".join(
+    text = "\n".join(
         [
             f"{say.title(operation)}: {say.risk(operation)}.",
             *map(say.sentence, say.consequences(operation)),

@@ -39,8 +39,8 @@ class Entry:
 
     @property
     def because(self) -> list[str]:
-        """What each gate says: `gate max-risk: it scores 80.`"""
-        return [f"gate {each.gate.value}: {sentence(each.why)}" for each in self.refusals]
+        """What each gate says: `gate max-risk: it scores 80.`, with further lines if it has."""
+        return [f"gate {each.gate.value}: {statement(each.why)}" for each in self.refusals]
 
     @property
     def ways(self) -> list[str]:
@@ -171,6 +171,17 @@ def sentence(text: str) -> str:
     return printable(" ".join(text.split())).rstrip(".") + "."
 
 
+def statement(text: str) -> str:
+    r"""Return a sentence, or what has several lines, such as rows and SQL, as it is.
+
+    >>> statement("it scores 80"), statement("2 rows:\n  a = 1\nAll: SELECT 1")
+    ('it scores 80.', '2 rows:\n  a = 1\nAll: SELECT 1')
+    """
+    if "\n" not in text.strip():
+        return sentence(text)
+    return "\n".join(printable(line) for line in text.strip().splitlines())
+
+
 def indented(text: str, by: str) -> Iterator[str]:
     """Yield the lines of a text, each but the first behind `by`."""
     first, *rest = text.strip().splitlines() or [""]
@@ -213,12 +224,16 @@ def verdict(report: GateReport) -> str:
     return f"{by} (mode {printable(report.mode)})"
 
 
+def _allowing(revision: PlannedRevision) -> list[str]:
+    allowed = (each for each in revision.operations if each.allowed_by)
+    return [f", line {each.line} allows " for each in allowed]
+
+
 def other_warnings(plan: Plan, report: GateReport) -> list[str]:
     """Return the warnings that say more than the revisions themselves do."""
     known = tuple(
         f"Revision {each.revision}{after}"
         for each in plan.revisions
-        if each.is_partial or each.complaints
-        for after in (":", " is known in part")
+        for after in (":", " is known in part", *_allowing(each))
     )
     return [printable(each) for each in report.warnings if not each.startswith(known)]

@@ -63,7 +63,8 @@ def _entry(entry: say.Entry, root: str) -> Iterator[str]:
         yield f"where: revision {say.name(entry.revision)}, {place}"
     if entry.operation is not None and (why := say.consequences(entry.operation)):
         yield f"why: {'; '.join(why)}"
-    yield from entry.because
+    for because in entry.because:
+        yield from say.indented(because, _INDENT)
     for way in entry.instead:
         yield from say.indented(way, _INDENT)
 

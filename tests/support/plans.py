@@ -91,6 +91,7 @@ EVERYTHING = PlanReport(
         probes=("users.name: 2 rows share a value, for example 'Ann'.",),
         warnings=(
             "Revision 1a2b: Line 30 allows drops_table without saying why.",
+            "Revision 1a2b, line 25 allows drops_index (nobody reads by name).",
             "Revision 3c4d is known in part, because it reads rows.",
             "A probe took too long.",
         ),
@@ -99,3 +100,10 @@ EVERYTHING = PlanReport(
 NOTHING = PlanReport(plan_of(facts={"database": "shop", "server": "18.1"}), told())
 PASSING = PlanReport(plan_of(revision("5e6f", planned("CREATE TABLE t (id int)", 4))), told())
 SILENT = PlanReport(plan_of(revision("7a8b")), told(mode="dev"))
+
+ROWS = """users has no duplicates in email: no, 1 group of rows.
+email = a|b `c`, rows = 100
+All of them: SELECT "email" FROM "users" """
+DUPLICATES = PlanReport(
+    plan_of(SECOND), told(refused(Gate.PREFLIGHT, ROWS, "Mend the rows first.", SECOND, 0))
+)
