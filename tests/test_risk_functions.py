@@ -94,9 +94,9 @@ def test_a_function_that_writes_nothing_is_harmless() -> None:
     define = "CREATE FUNCTION slug(a text) RETURNS text LANGUAGE sql AS 'SELECT lower(a)'"
     assert last_verdict(define, "SELECT slug('A')") == "harmless safe"
     update = "UPDATE t SET c = slug(d) WHERE c IS NULL"
-    assert verdicts(plan(define, update))[-1] == "update_rows medium"
+    assert verdicts(plan(define, update))[-1] == "backfill medium"
     assert [each.change.kind for each in plan(define, update)[-1].findings] == [
-        "update_rows",
+        "backfill",
         "harmless",
     ]
 

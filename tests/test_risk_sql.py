@@ -141,3 +141,21 @@ CASES = [
 def test_sql_is_judged_by_what_it_does(sql: str, kind: str, level: str) -> None:
     found = Assessment.of("op.execute", changes_in(sql))
     assert (found.kind, found.level.word) == (kind, level)
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("UPDATE t SET a = 1 WHERE a IS NULL", "backfill"),
+        ("UPDATE t SET a = 1 WHERE t.a IS NULL AND b > 5", "backfill"),
+        ("UPDATE t SET a = 1, b = 2 WHERE a IS NULL AND b IS NULL", "backfill"),
+        ("UPDATE t SET a = 1, b = 2 WHERE a IS NULL", "update_rows"),
+        ("UPDATE t SET a = 1 WHERE a IS NULL OR b > 5", "update_rows"),
+        ("UPDATE t x SET a = 1 FROM u WHERE x.a IS NULL", "backfill"),
+        ("UPDATE t SET a = 1 FROM u WHERE u.a IS NULL", "update_rows"),
+        ("UPDATE t SET a = 1 WHERE a IS NOT NULL", "update_rows"),
+        ("UPDATE t SET a = 1 WHERE NOT (a IS NULL)", "update_rows"),
+    ],
+)
+def test_values_for_rows_that_have_none_overwrite_nothing(sql: str, kind: str) -> None:
+    assert [each.kind for each in changes_in(sql)] == [kind]

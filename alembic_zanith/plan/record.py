@@ -203,7 +203,9 @@ class _Recorder:
                 Operations(self._context).invoke(operation)
         finally:
             self._depth -= 1
-        return result, self._written.getvalue()[start:].strip()
+        # Alembic ends what it writes, a script may have done so, too.
+        text = self._written.getvalue()[start:].strip()
+        return result, f"{text.rstrip('; ')};" if text else ""
 
     def _statement(self, statement: Any) -> str:
         sql = str(statement)
@@ -261,5 +263,8 @@ def operation_name(operation: MigrateOperation) -> str:
     """Return the name of an operation on `op`: `drop_column` of a `DropColumnOp`."""
     if isinstance(operation, ExecuteSQLOp):
         return "execute"
+    package = type(operation).__module__.partition(".")[0]
+    if package not in ("alembic", "alembic_zanith"):
+        return f"{package}.{type(operation).__name__}"
     name = type(operation).__name__.removesuffix("Op")
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

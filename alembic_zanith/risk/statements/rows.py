@@ -9,7 +9,7 @@ from alembic_zanith.risk.changes import objects, rows, tables
 from alembic_zanith.risk.changes.raw import Harmless, RawSql
 
 from .functions import calls
-from .parser import Node, Statement, enum_name, unwrap
+from .parser import Node, Statement, enum_name, strings, unwrap
 from .registry import read_node, statement
 from .values import is_on, is_temporary, table
 
@@ -47,6 +47,27 @@ def _names_some(each: Statement) -> bool:
     return each.node.HasField("where_clause") and not _is_always(each.node.where_clause)
 
 
+def _without_value(each: Statement) -> Iterator[str]:
+    """Yield the columns that are NULL in every row that the WHERE leaves."""
+    if not each.node.HasField("where_clause"):
+        return
+    left = [each.node.where_clause]
+    while left:
+        name, content = unwrap(left.pop())
+        if name == "bool_expr" and enum_name(content, "boolop") == "AND_EXPR":
+            left.extend(content.args)
+        elif name == "null_test" and enum_name(content, "nulltesttype") == "IS_NULL":
+            kind, column = unwrap(content.arg)
+            if kind == "column_ref":
+                *of, column_name = strings(column.fields)
+                if not of or of[-1] == _called(each.node.relation):
+                    yield column_name
+
+
+def _called(relation: Node) -> str:
+    return str(relation.alias.aliasname or relation.relname)
+
+
 @statement("delete_stmt")
 def delete(each: Statement) -> Iterator[Change]:
     yield from _with(each)
@@ -58,7 +79,11 @@ def delete(each: Statement) -> Iterator[Change]:
 def update(each: Statement) -> Iterator[Change]:
     yield from _with(each)
     columns = tuple(unwrap(node)[1].name for node in each.node.target_list)
-    yield rows.UpdateRows(table(each.node.relation), _names_some(each), columns)
+    on = table(each.node.relation)
+    if set(columns) <= set(_without_value(each)):
+        yield rows.Backfill(on)
+    else:
+        yield rows.UpdateRows(on, _names_some(each), columns)
     yield from calls(each.node)
 
 
