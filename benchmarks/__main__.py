@@ -17,8 +17,10 @@ from . import archiving, exporting, parking
 from .figures import Figure
 from .lab import Lab
 from .sample import TABLE, fill
+from .upgrading import measure_plan, measure_upgrade
 
-BENCHMARKS = ("soft-drop", "archive", "restore", "export")
+OF_HISTORIES = {"upgrade": measure_upgrade, "plan": measure_plan}
+BENCHMARKS = ("soft-drop", "archive", "restore", "export", *OF_HISTORIES)
 _LONG_ROUNDS = 2
 """At most so many for what takes minutes."""
 _MISSED = 1
@@ -49,6 +51,12 @@ def main(rows: int, rounds: int, only: Collection[str], driver: str, check: bool
 def _figures(
     lab: Lab, rows: int, rounds: int, chosen: Collection[str], notes: Console
 ) -> Iterator[Figure]:
+    for name, measure in OF_HISTORIES.items():
+        if name in chosen:
+            notes.print(name)
+            yield from measure(lab, rounds)
+    if not set(chosen) - OF_HISTORIES.keys():
+        return
     notes.print(f"filling {TABLE} with {rows:,} rows")
     with lab.database() as base:
         fill(base.engine, rows)
