@@ -78,7 +78,8 @@ def printable(text: str) -> str:
     >>> printable("a\nb\x1b[2J é")
     'a\\nb\\x1b[2J é'
     """
+    if text.isprintable():
+        return text
     return "".join(
-        c if c.isprintable() or c == " " else c.encode("unicode_escape").decode("ascii")
-        for c in text
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
