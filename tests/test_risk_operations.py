@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 
+import alembic.ddl.postgresql
 import pytest
 import sqlalchemy as sa
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import MigrateOperation, Operations, ops
 from alembic.runtime.migration import MigrationContext
 
-import alembic_zanith.risk.operations  # noqa: F401 -- registers the readers
 from alembic_zanith.risk.assessment import Assessment
-from alembic_zanith.risk.reading import changes_of
+from alembic_zanith.risk.reading import READERS, changes_of, is_registered
 from alembic_zanith.risk.statements import changes_in
 
 OPERATIONS: list[MigrateOperation] = [
@@ -79,23 +79,43 @@ def test_an_operation_is_judged_like_its_sql(operation: MigrateOperation) -> Non
     assert by_operation.findings
 
 
-def test_every_operation_of_alembic_has_an_entry() -> None:
-    containers = {
-        ops.AddConstraintOp,
-        ops.AlterTableOp,
-        ops.DowngradeOps,
-        ops.MigrateOperation,
-        ops.MigrationScript,
-        ops.ModifyTableOps,
-        ops.OpContainer,
-        ops.UpgradeOps,
-    }
-    from alembic_zanith.risk.reading import READERS
+CONTAINERS = {
+    ops.AddConstraintOp,
+    ops.AlterTableOp,
+    ops.DowngradeOps,
+    ops.MigrateOperation,
+    ops.MigrationScript,
+    ops.ModifyTableOps,
+    ops.OpContainer,
+    ops.UpgradeOps,
+}
+"""What others derive from, or are in."""
 
-    classes = {
+
+def operations_in(module: object) -> set[type[MigrateOperation]]:
+    return {
         each
-        for each in vars(ops).values()
+        for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, MigrateOperation)
     }
-    assert classes - containers <= set(READERS)
-    assert CreateExcludeConstraintOp in READERS
+
+
+def test_every_operation_of_alembic_has_an_entry() -> None:
+    classes = operations_in(ops) | operations_in(alembic.ddl.postgresql)
+    assert len(classes) > 20
+    assert classes - CONTAINERS <= registered()
+
+
+def test_every_operation_that_is_called_on_op_has_an_entry() -> None:
+    """By whomever it was registered: Alembic, this package, or another one that is installed."""
+    implemented = {key[0] for key in Operations._to_impl._registry}
+    assert len(implemented) > 10
+    for each in implemented - CONTAINERS:
+        # Of a class that others derive from, they are what is called.
+        for called in each.__subclasses__() or [each]:
+            assert is_registered(called.__new__(called)), called
+
+
+def registered() -> set[type[MigrateOperation]]:
+    changes_of(ops.DropTableOp("t"))  # what loads the readers
+    return set(READERS)

@@ -6,7 +6,6 @@ import pytest
 import sqlalchemy as sa
 from alembic.operations import ops
 
-import alembic_zanith.risk.operations  # noqa: F401 -- registers the readers
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Lock
 from alembic_zanith.risk.plan_facts import PlanFacts

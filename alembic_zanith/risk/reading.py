@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
+from importlib import import_module
 from typing import Any, TypeVar
 
 from alembic.operations import MigrateOperation
@@ -13,6 +15,9 @@ from .changes.raw import RawSql
 Reader = Callable[[Any], Iterable[Change]]
 READERS: dict[type[MigrateOperation], Reader] = {}
 """The reader of each class of operations."""
+
+READERS_BY_PATH: dict[str, Reader] = {}
+"""The reader of each class of a package that need not be installed: `module.Class`."""
 
 R = TypeVar("R", bound=Reader)
 
@@ -35,6 +40,16 @@ def reads(*operations: type[MigrateOperation]) -> Callable[[R], R]:
     return register
 
 
+def reads_class(*paths: str) -> Callable[[R], R]:
+    """Register the same for classes by `module.Class`, which imports nothing."""
+
+    def register(reader: R) -> R:
+        READERS_BY_PATH.update(dict.fromkeys(paths, reader))
+        return reader
+
+    return register
+
+
 def changes_of(operation: MigrateOperation) -> tuple[Change, ...]:
     """Return what an operation changes. One that nobody registered is like raw SQL."""
     reader = _reader(operation)
@@ -49,5 +64,17 @@ def is_registered(operation: MigrateOperation) -> bool:
     return _reader(operation) is not None
 
 
+@cache
+def _load_readers() -> None:
+    # Not before one is needed: with them comes the parser, which takes its time to load.
+    import_module("alembic_zanith.risk.operations")
+
+
 def _reader(operation: MigrateOperation) -> Reader | None:
-    return next((READERS[cls] for cls in type(operation).__mro__ if cls in READERS), None)
+    _load_readers()
+    for cls in type(operation).__mro__:
+        if (reader := READERS.get(cls)) is not None:
+            return reader
+        if (reader := READERS_BY_PATH.get(f"{cls.__module__}.{cls.__qualname__}")) is not None:
+            return reader
+    return None

@@ -90,6 +90,10 @@ class Reason(Enum):
     )
     REQUIRES_BACKFILL = ("requires_backfill", "rows that are there need values first")
     CHANGES_SETTINGS = ("changes_settings", "how the object is stored or run changes")
+    CHANGES_CATALOG = (
+        "changes_catalog",
+        "PostgreSQL's own tables are changed by hand, and nothing checks that they still agree",
+    )
     CHANGES_PRIVILEGES = ("changes_privileges", "who may read and write changes")
     LOCKS_TABLE = ("locks_table", "others wait for the lock until the transaction ends")
     CHANGES_SERVER = (

@@ -115,13 +115,25 @@ class DropColumn(ColumnChange):
 @kind("alter_column_type")
 @dataclass(frozen=True)
 class SetType(ColumnChange):
-    """Another type. `old` is empty where the script does not say what it was."""
+    """Another type. `old` is empty where the script does not say what it was.
+
+    It `loses` the values where USING does not read them.
+    """
 
     new: str
     old: str = ""
     using: bool = False
+    loses: bool = False
 
     def judge(self) -> Judgement:
+        if self.loses:
+            return Judgement(
+                Level.DESTRUCTIVE,
+                (Reason.DROPS_COLUMN_WITH_DATA, Reason.CHANGES_COLUMN_TYPE, Reason.REBUILDS_TABLE),
+                Lock.ACCESS_EXCLUSIVE,
+                Cost.LOSES,
+                f"op.soft_drop_column({self.names()}), and add the column anew.",
+            )
         how = Fit.UNKNOWN if self.using else fit(self.old, self.new)
         if how is Fit.SAME:
             return Judgement(Level.LOW, (Reason.CHANGES_COLUMN_TYPE,), Lock.ACCESS_EXCLUSIVE)

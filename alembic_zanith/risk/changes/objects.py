@@ -167,6 +167,20 @@ class RefreshView(ObjectChange):
         )
 
 
+@kind("alter_catalog")
+@dataclass(frozen=True)
+class AlterCatalog(ObjectChange):
+    """Rows of PostgreSQL's own tables changed as if they were a user's."""
+
+    def judge(self) -> Judgement:
+        return Judgement(
+            Level.HIGH,
+            (Reason.CHANGES_CATALOG,),
+            instead="The statement that PostgreSQL has for it: ALTER TABLE, ALTER TYPE … ADD VALUE "
+            "or RENAME VALUE, COMMENT ON.",
+        )
+
+
 @kind("alter_server")
 @dataclass(frozen=True)
 class AlterServer(ObjectChange):

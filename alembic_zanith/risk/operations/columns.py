@@ -15,7 +15,7 @@ from alembic_zanith.risk.changes import columns
 from alembic_zanith.risk.changes.constraints import AddForeignKey, AddPrimaryKey, AddUnique
 from alembic_zanith.risk.changes.indexes import AddIndex
 from alembic_zanith.risk.reading import reads
-from alembic_zanith.risk.statements.values import default_text
+from alembic_zanith.risk.statements.values import default_text, is_constant_text
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
 
@@ -53,13 +53,15 @@ def drop_column(operation: ops.DropColumnOp) -> Iterator[Change]:
 def alter_column(operation: ops.AlterColumnOp) -> Iterator[Change]:
     table = TableRef(operation.table_name, operation.schema)
     column = operation.column_name
+    using = operation.kw.get("postgresql_using")
     if operation.modify_type is not None:
         yield columns.SetType(
             table,
             column,
             _type(operation.modify_type),
             _type(operation.existing_type),
-            using="postgresql_using" in operation.kw,
+            using=bool(using),
+            loses=bool(using) and is_constant_text(str(using)),
         )
     if operation.modify_nullable is not None:
         yield columns.SetNullable(table, column, operation.modify_nullable)

@@ -21,11 +21,15 @@ _DIALECT = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-un
 
 @reads(ops.ExecuteSQLOp)
 def execute(operation: ops.ExecuteSQLOp) -> Iterator[Change]:
-    text: Any = operation.sqltext
-    if isinstance(text, ClauseElement):
+    yield from changes_in_clause(operation.sqltext)
+
+
+def changes_in_clause(clause: Any) -> Iterator[Change]:
+    """Yield what a string of SQL changes, or a construct of SQLAlchemy."""
+    if isinstance(clause, ClauseElement):
         try:
-            text = str(text.compile(dialect=_DIALECT))
+            clause = clause.compile(dialect=_DIALECT)
         except CompileError as error:
-            yield RawSql(str(text)[:80], f"SQLAlchemy cannot write it as SQL here: {error}")
+            yield RawSql(str(clause)[:80], f"SQLAlchemy cannot write it as SQL here: {error}")
             return
-    yield from changes_in(str(text))
+    yield from changes_in(str(clause))

@@ -12,7 +12,7 @@ from .constraints import add_constraint
 from .functions import calls
 from .parser import Node, Statement, enum_name, unwrap
 from .registry import statement
-from .values import cascades, default_of, is_serial, table, type_text
+from .values import cascades, default_of, is_constant, is_serial, table, type_text
 
 Command = Callable[[TableRef, Node], Iterator[Change]]
 COMMANDS: dict[str, Command] = {}
@@ -99,7 +99,9 @@ def drop_column(on: TableRef, cmd: Node) -> Iterator[Change]:
 def set_type(on: TableRef, cmd: Node) -> Iterator[Change]:
     _, column = unwrap(getattr(cmd, "def"))
     using = column.HasField("raw_default")
-    yield columns.SetType(on, cmd.name, type_text(column.type_name), using=using)
+    loses = using and is_constant(column.raw_default)
+    new = type_text(column.type_name)
+    yield columns.SetType(on, cmd.name, new, using=using, loses=loses)
 
 
 @command("AT_SetNotNull")

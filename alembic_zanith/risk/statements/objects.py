@@ -260,7 +260,6 @@ def comment(each: Statement) -> Iterator[Change]:
 _ALTERED = {
     "alter_collation_stmt": "collation",
     "alter_database_refresh_coll_stmt": "database",
-    "alter_database_set_stmt": "database",
     "alter_database_stmt": "database",
     "alter_fdw_stmt": "foreign data wrapper",
     "alter_foreign_server_stmt": "server",

@@ -24,7 +24,7 @@ def grant(each: Statement) -> Iterator[Change]:
 
 
 @statement("grant_role_stmt", "alter_default_privileges_stmt", "reassign_owned_stmt")
-@statement("create_role_stmt", "alter_role_stmt", "alter_role_set_stmt")
+@statement("create_role_stmt", "alter_role_stmt")
 def roles(each: Statement) -> Iterator[Change]:
     yield ChangePrivileges("", " ".join(each.text.split()[:4]))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alembic_zanith.risk.change import Change, Lock
+from alembic_zanith.risk.change import Change, Lock, TableRef
 from alembic_zanith.risk.changes import objects, rows, tables
 from alembic_zanith.risk.changes.raw import Harmless, RawSql
 
+from .conditions import is_always
 from .functions import calls
 from .parser import Node, Statement, enum_name, strings, unwrap
 from .registry import read_node, statement
@@ -26,25 +27,14 @@ def _with(each: Statement) -> Iterator[Change]:
                 yield from read_node(name, query, each.text)
 
 
-def _is_always(condition: Node) -> bool:
-    """Whether a WHERE leaves no row out: TRUE, 1 = 1 and the like."""
-    name, content = unwrap(condition)
-    if name == "a_const":
-        return bool(content.boolval.boolval)
-    if name == "a_expr" and enum_name(content, "kind") == "AEXPR_OP":
-        left, right = content.lexpr, content.rexpr
-        is_equal = [unwrap(node)[1].sval for node in content.name] == ["="]
-        return is_equal and unwrap(left)[0] == "a_const" and _same(left, right)
-    return False
-
-
-def _same(left: Node, right: Node) -> bool:
-    (a, x), (b, y) = unwrap(left), unwrap(right)
-    return a == b and str(x).split("location")[0] == str(y).split("location")[0]
-
-
 def _names_some(each: Statement) -> bool:
-    return each.node.HasField("where_clause") and not _is_always(each.node.where_clause)
+    return each.node.HasField("where_clause") and not is_always(each.node.where_clause)
+
+
+def _of_catalog(on: TableRef) -> Iterator[Change]:
+    """Yield that a table is PostgreSQL's own, whose rows mean other objects."""
+    if on.name.startswith("pg_") and on.schema in (None, "pg_catalog"):
+        yield objects.AlterCatalog("catalog", str(on))
 
 
 def _without_value(each: Statement) -> Iterator[str]:
@@ -71,7 +61,9 @@ def _called(relation: Node) -> str:
 @statement("delete_stmt")
 def delete(each: Statement) -> Iterator[Change]:
     yield from _with(each)
-    yield rows.DeleteRows(table(each.node.relation), _names_some(each))
+    on = table(each.node.relation)
+    yield rows.DeleteRows(on, _names_some(each))
+    yield from _of_catalog(on)
     yield from calls(each.node)
 
 
@@ -84,6 +76,7 @@ def update(each: Statement) -> Iterator[Change]:
         yield rows.Backfill(on)
     else:
         yield rows.UpdateRows(on, _names_some(each), columns)
+    yield from _of_catalog(on)
     yield from calls(each.node)
 
 
@@ -92,6 +85,7 @@ def insert(each: Statement) -> Iterator[Change]:
     yield from _with(each)
     on = table(each.node.relation)
     yield rows.InsertRows(on)
+    yield from _of_catalog(on)
     conflict = each.node.on_conflict_clause
     if each.node.HasField("on_conflict_clause") and conflict.target_list:
         columns = tuple(unwrap(node)[1].name for node in conflict.target_list)
@@ -103,17 +97,20 @@ def insert(each: Statement) -> Iterator[Change]:
 def merge(each: Statement) -> Iterator[Change]:
     yield from _with(each)
     on = table(each.node.relation)
+    yield from _of_catalog(on)
+    joins_some = not is_always(each.node.join_condition)
     for node in each.node.merge_when_clauses:
         _, clause = unwrap(node)
+        # Not matched by the source: everything that the source does not know.
         matched = enum_name(clause, "match_kind") == "MERGE_WHEN_MATCHED"
+        has_condition = clause.HasField("condition") and not is_always(clause.condition)
+        some = has_condition or (matched and joins_some)
         match enum_name(clause, "command_type"):
             case "CMD_DELETE":
-                # Not matched by the source: everything that the source does not know goes.
-                some = matched or clause.HasField("condition")
                 yield rows.DeleteRows(on, some)
             case "CMD_UPDATE":
                 columns = tuple(unwrap(target)[1].name for target in clause.target_list)
-                yield rows.UpdateRows(on, some=True, columns=columns)
+                yield rows.UpdateRows(on, some, columns)
             case "CMD_INSERT":
                 yield rows.InsertRows(on)
             case _:  # DO NOTHING

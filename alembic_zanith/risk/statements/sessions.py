@@ -9,7 +9,7 @@ from alembic_zanith.risk.changes import indexes, objects, tables
 from alembic_zanith.risk.changes.raw import Harmless, SetSearchPath
 
 from .known_functions import first_schema
-from .parser import Statement, enum_name, unwrap
+from .parser import Node, Statement, enum_name, unwrap
 from .registry import statement
 from .values import is_on, table
 
@@ -21,7 +21,6 @@ from .values import is_on, table
     "deallocate_stmt",
     "fetch_stmt",
     "listen_stmt",
-    "load_stmt",
     "notify_stmt",
     "transaction_stmt",
     "unlisten_stmt",
@@ -34,23 +33,40 @@ def harmless(each: Statement) -> Iterator[Change]:
 @statement("variable_set_stmt")
 def set_variable(each: Statement) -> Iterator[Change]:
     name = each.node.name.lower()
-    if name == "session_replication_role":
-        if _value(each) == "origin" or enum_name(each.node, "kind") in _BACK:
-            yield Harmless(each.text)
-        else:
-            yield objects.DisableProtection("every trigger, by", each.text)
+    if switches_triggers_off(each.node):
+        yield objects.DisableProtection("every trigger, by", each.text)
     elif name == "search_path" or enum_name(each.node, "kind") == "VAR_RESET_ALL":
-        yield SetSearchPath(each.text, schema=first_schema(_value(each)))
+        yield SetSearchPath(each.text, schema=first_schema(_value(each.node)))
     else:
         yield Harmless(each.text)
 
 
-_BACK = ("VAR_RESET", "VAR_SET_DEFAULT")
+def switches_triggers_off(setting: Node) -> bool:
+    """Whether a setting is the one that triggers and foreign keys do not run with.
+
+    https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SESSION-REPLICATION-ROLE
+    """
+    is_set = enum_name(setting, "kind") == "VAR_SET_VALUE"
+    return (
+        is_set
+        and setting.name.lower() == "session_replication_role"
+        and (_value(setting) != "origin")
+    )
 
 
-def _value(each: Statement) -> str | None:
+@statement("alter_role_set_stmt", "alter_database_set_stmt")
+def set_for_others(each: Statement) -> Iterator[Change]:
+    if switches_triggers_off(each.node.setstmt):
+        yield objects.DisableProtection("every trigger, by", each.text)
+    elif each.name == "alter_database_set_stmt":
+        yield objects.AlterObject("database", each.node.dbname)
+    else:
+        yield objects.ChangePrivileges("role", each.node.role.rolename or "ALL")
+
+
+def _value(setting: Node) -> str | None:
     """Return the first of the values that a setting gets, as text."""
-    for node in each.node.args:
+    for node in setting.args:
         name, content = unwrap(node)
         if name == "a_const" and content.HasField("sval"):
             return str(content.sval.sval)
@@ -85,7 +101,7 @@ def refresh(each: Statement) -> Iterator[Change]:
     yield objects.RefreshView("materialized view", name, lock=lock)
 
 
-@statement("alter_system_stmt", "alter_table_move_all_stmt", "createdb_stmt")
+@statement("alter_system_stmt", "alter_table_move_all_stmt", "createdb_stmt", "load_stmt")
 @statement("create_table_space_stmt", "create_subscription_stmt")
 def server(each: Statement) -> Iterator[Change]:
     yield objects.AlterServer("", " ".join(each.text.split()[:5]))

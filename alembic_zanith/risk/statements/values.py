@@ -6,7 +6,8 @@ from alembic_zanith.risk.change import TableRef
 from alembic_zanith.risk.changes.columns import Default
 
 from .catalog_functions import is_stable
-from .parser import Node, descendants, enum_name, expression, string, strings, unwrap
+from .parser import Node, UnreadableSqlError, descendants, enum_name, string, strings, unwrap
+from .parser import expression as parsed_expression
 
 _SERIALS = {"serial", "serial2", "serial4", "serial8", "bigserial", "smallserial"}
 
@@ -73,6 +74,25 @@ def default_of(expression: Node) -> Default:
     return Default.STABLE
 
 
+def is_constant(expression: Node) -> bool:
+    """Whether an expression reads no column, so that what was in it is lost."""
+    name, content = unwrap(expression)
+    nodes = [(name, content), *descendants(content)]
+    return not any(kind in ("column_ref", "sub_link") for kind, _ in nodes)
+
+
+def is_constant_text(text: str) -> bool:
+    """Tell the same of an expression that is written as SQL.
+
+    >>> is_constant_text("NULL"), is_constant_text("c::integer"), is_constant_text("not SQL (")
+    (True, False, False)
+    """
+    try:
+        return is_constant(parsed_expression(text))
+    except UnreadableSqlError:
+        return False
+
+
 def _is_stable(parts: list[str]) -> bool:
     return parts[-2:-1] in ([], ["pg_catalog"]) and is_stable(parts[-1])
 
@@ -133,7 +153,7 @@ def default_text(default: str) -> Default:
     >>> default_text("now()").value, default_text("gen_random_uuid()").value
     ('stable', 'volatile')
     """
-    return default_of(expression(default))
+    return default_of(parsed_expression(default))
 
 
 __all__ = [
@@ -141,6 +161,8 @@ __all__ = [
     "default_of",
     "default_text",
     "dotted",
+    "is_constant",
+    "is_constant_text",
     "is_on",
     "is_serial",
     "is_temporary",
