@@ -90,7 +90,7 @@ EVERYDAY = {
     "excluded.name": "update_rows medium",
     "INSERT INTO t (id) SELECT uuid_generate_v4() FROM generate_series(1, 5)": "insert_rows safe",
     "INSERT INTO audit SELECT * FROM t WHERE note = 'DELETE FROM t'": "insert_rows safe",
-    "UPDATE t SET c = 0 WHERE c IS NULL": "update_rows medium",
+    "UPDATE t SET c = 0 WHERE c IS NULL": "backfill medium",
     "UPDATE t SET org_id = u.org_id FROM users AS u WHERE u.id = t.user_id": "update_rows medium",
     "UPDATE t SET slug = regexp_replace(lower(name), '[^a-z]+', '-', 'g') WHERE slug = ''": (
         "update_rows medium"

@@ -13,12 +13,15 @@ from alembic_zanith.risk.statements import changes_in
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|%s|%%")
 
 
-# What operations send most of the time, and nothing can be hidden in.
+# What operations send most of the time. Where nothing else is in it, no data goes.
 _ADDS = re.compile(
-    r"\s*(CREATE\s+(TABLE|(UNIQUE\s+)?INDEX|TYPE)\s|ALTER\s+TABLE\s+\S+\s+ADD\s|COMMENT\s+ON\s)",
+    r"\s*(CREATE\s+(TABLE|(UNIQUE\s+)?INDEX|TYPE)\s|COMMENT\s+ON\s"
+    r"|ALTER\s+TABLE\s+\S+\s+(ADD\s|ALTER\s+COLUMN\s+\S+\s+(TYPE|SET\s+(NOT\s+NULL|DEFAULT))\b))",
     re.IGNORECASE,
 )
-_MORE = re.compile(r";|\b(drop|delete|truncate|update|merge|with|do|call|execute)\b", re.IGNORECASE)
+_MORE = re.compile(
+    r";|\b(drop|delete|truncate|update|merge|with|do|call|execute|using|select)\b", re.IGNORECASE
+)
 
 
 def adds_only(statement: str) -> bool:

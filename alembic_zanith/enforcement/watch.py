@@ -36,12 +36,12 @@ from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change, Cost, Lock
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import Ceilings, refine
-from alembic_zanith.risk.plan_facts import PlanFacts
 from alembic_zanith.risk.reading import changes_of, is_registered
 from alembic_zanith.sql import is_autocommit
 
 from .cursors import CheckedCursor
 from .guards import Guards
+from .memory import Expectation, Memory
 from .preflight import Preflight, may_be_probed
 from .protect import parking
 from .statements import adds_only, changes_of_statement
@@ -91,8 +91,9 @@ class Watch:
         self._ceilings = Ceilings(
             settings.max_rewrite_rows, settings.max_scan_rows, settings.max_lost_rows
         )
-        self._facts = PlanFacts(default_schema)
-        self._history = list[tuple[Assessment, str]]()
+        self._memory = Memory(default_schema)
+        self._plan = {} if plan is None else {each.revision: each for each in plan.revisions}
+        self._expectation = Expectation(())
         self._script: Script | None = None
         self._suppressions = Suppressions()
         self._is_downgrade = False
@@ -111,7 +112,8 @@ class Watch:
             self._script, self._is_downgrade = step.revision, not step.is_upgrade
             self._suppressions = read_suppressions(source_of(step.revision))
             self._expected.clear()
-            past = len(self._history)
+            self._expect()
+            past = self._memory.mark()
             work = functools.partial(call, **arguments)
             with self._watching():
                 if self._context.connection is None or step.revision.revision in self._alone:
@@ -126,13 +128,16 @@ class Watch:
 
         return watched
 
+    def _expect(self) -> None:
+        assert self._script is not None
+        planned = self._plan.get(self._script.revision)
+        self._expectation = Expectation(() if planned is None else planned.operations)
+
     def _forget(self, past: int) -> None:
         """Go back to what was known before the script began."""
-        del self._history[past:]
-        self._facts = PlanFacts(self._facts.default_schema)
-        for assessment, revision in self._history:
-            self._facts.refine(assessment, revision)
+        self._memory.forget(past)
         self._expected.clear()
+        self._expect()
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
@@ -169,14 +174,32 @@ class Watch:
             # Nothing is known of it but the statements that it sends.
             return invoke(operation)
         changes = changes_of(operation)
-        assessment = Assessment.of(operation_name(operation), changes)
-        self._judge(assessment, functools.partial(self._sql_of, operation, changes))
+        level = max((change.judge().level for change in changes), default=Level.SAFE)
+        if self._is_as_planned(changes, level):
+            self._memory.note(changes, self._script.revision if self._script else "")
+        else:
+            assessment = Assessment.of(operation_name(operation), changes)
+            self._judge(assessment, functools.partial(self._sql_of, operation, changes))
         self._expected.update(changes)
-        with self._within(None if is_ours(operation) else assessment.level):
+        with self._within(None if is_ours(operation) else level):
             return invoke(operation)
 
+    def _is_as_planned(self, changes: tuple[Change, ...], level: Level) -> bool:
+        """Whether the plan has said all that there is to say.
+
+        What would lose data, were it not for what is in the database, is looked at again.
+        """
+        planned = self._expectation.met_by(changes)
+        if planned is None or level.score > self._settings.max_risk:
+            return False
+        # Among them what functions do that the operation calls.
+        findings = planned.assessment.findings
+        if any(each.change.judge().level >= Level.DESTRUCTIVE for each in findings):
+            return False
+        return self._preflight is None or not may_be_probed(planned.assessment)
+
     def _translated(self, operation: MigrateOperation, translate: Translate) -> MigrateOperation:
-        translated = translate(operation, self._facts)
+        translated = translate(operation, self._memory.facts)
         if translated is operation or self._context.as_sql:
             return translated
         # Nothing can be parked that is not there; PostgreSQL has the right message, or needs none.
@@ -219,7 +242,7 @@ class Watch:
     def _parked_instead(self, connection: Connection, changes: tuple[Change, ...]) -> bool:
         if self._translate is None or connection is not self._context.connection:
             return False
-        operation = parking(changes, self._facts, self._settings.retention_days)
+        operation = parking(changes, self._memory.facts, self._settings.retention_days)
         if operation is None:
             return False
         with self._within(None):
@@ -235,8 +258,7 @@ class Watch:
     def _judge(self, assessment: Assessment, sql: Callable[[], str]) -> None:
         """Refuse what a gate does not let pass, as the database is now."""
         assert self._script is not None
-        self._history.append((assessment, self._script.revision))
-        assessment = self._facts.refine(assessment, self._script.revision)
+        assessment = self._memory.refined(assessment, self._script.revision)
         line = line_in(self._script.path)
         operation = self._as_planned(assessment, line)
         refusals = self._refusals(operation)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from alembic_zanith.risk.assessment import Assessment
+from alembic_zanith.risk.change import Change
 from alembic_zanith.risk.levels import Level
 
 
@@ -34,6 +35,8 @@ class PlannedOperation:
     """About how many rows are in the tables that it works on; None where nobody asked."""
     allowed_by: tuple[Suppression, ...] = ()
     """The suppressions that cover all of its reasons; none where a reason is left."""
+    changes: tuple[Change, ...] = field(default=(), repr=False)
+    """What it does, before any fact was known."""
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,8 @@ class _Recorder:
                 operation_name(operation), changes_in(sql) if sql else changes_of(operation), sql
             )
             return result
-        assessment = self._assess(operation_name(operation), changes_of(operation))
+        changes = changes_of(operation)
+        assessment = self._assess(operation_name(operation), changes)
         result, sql = None, ""
         # Operations of ours refuse to be written as SQL, and none of their results is needed.
         if not is_ours(operation):
@@ -191,7 +192,7 @@ class _Recorder:
                     result, sql = self._written_by(operation, invoke)
             elif isinstance(operation, CreateTableOp):  # whose result scripts use
                 result = operation.to_table(self._context)
-        self._append(assessment, sql)
+        self._append(assessment, sql, changes)
         return result
 
     def _written_by(self, operation: MigrateOperation, invoke: hooks.Invoke) -> tuple[Any, str]:
@@ -215,17 +216,19 @@ class _Recorder:
         self._note("connection.execute", changes_of(operation), sql)
         return sql
 
-    def _note(self, name: str, changes: Iterable[Change], sql: str) -> None:
-        self._append(self._assess(name, changes), sql)
+    def _note(self, name: str, changes: tuple[Change, ...], sql: str) -> None:
+        self._append(self._assess(name, changes), sql, changes)
 
     def _assess(self, name: str, changes: Iterable[Change]) -> Assessment:
         return self._facts.refine(Assessment.of(name, changes), self._script.revision)
 
-    def _append(self, assessment: Assessment, sql: str) -> None:
+    def _append(self, assessment: Assessment, sql: str, changes: tuple[Change, ...]) -> None:
         line = line_in(self._script.path)
         self._last_line = max(self._last_line, line or 0)
         allowed_by = self._suppressions.covering(line, assessment.reasons, assessment.kind)
-        self._operations.append(PlannedOperation(assessment, sql, line, allowed_by=allowed_by))
+        self._operations.append(
+            PlannedOperation(assessment, sql, line, allowed_by=allowed_by, changes=changes)
+        )
 
     @cached_property
     def _suppressions(self) -> Suppressions:
