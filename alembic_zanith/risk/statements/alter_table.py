@@ -75,9 +75,9 @@ def add_column(on: TableRef, cmd: Node) -> Iterator[Change]:
                 generated = constraint
             case "CONSTR_PRIMARY":
                 nullable = False
-                further.extend(add_constraint(on, constraint))
+                further.extend(add_constraint(on, constraint, column.colname))
             case "CONSTR_CHECK" | "CONSTR_UNIQUE" | "CONSTR_FOREIGN":
-                further.extend(add_constraint(on, constraint))
+                further.extend(add_constraint(on, constraint, column.colname))
             case _:  # NULL, DEFERRABLE and the like
                 pass
     if generated is not None:

@@ -10,7 +10,7 @@ from alembic_zanith.risk.changes.raw import Harmless, RawSql
 
 from .conditions import is_always
 from .functions import calls
-from .parser import Node, Statement, enum_name, unwrap
+from .parser import Statement, enum_name, unwrap
 from .registry import read_node, statement
 from .values import is_on, is_temporary, table
 
