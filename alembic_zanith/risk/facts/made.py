@@ -50,7 +50,7 @@ class Made:
     temporary: dict[str, Temporary] = field(default_factory=dict)
     columns: dict[TableRef, dict[str, NewColumn]] = field(default_factory=dict)
     indexes: dict[TableRef, str] = field(default_factory=dict)
-    constraints: dict[tuple[TableRef, str], str] = field(default_factory=dict)
+    constraints: dict[TableRef, dict[str, str]] = field(default_factory=dict)
     objects: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def table(self, table: TableRef, revision: str) -> str | None:
@@ -85,15 +85,11 @@ class Made:
     def move(self, old: TableRef, new: TableRef) -> None:
         """Take down that a table has another name. What it had before is free."""
         old, new = self.names.key(old), self.names.key(new)
-        for known in (self.tables, self.columns):
+        for known in (self.tables, self.columns, self.constraints):
             value: Any = known.pop(old, None)
             known.pop(new, None)
             if value is not None:
                 known[new] = value
-        self.constraints = {
-            (new if table == old else table, name): revision
-            for (table, name), revision in self.constraints.items()
-        }
         self.gone.add(old)
         self.gone.discard(new)
 
@@ -102,7 +98,7 @@ class Made:
         key = self.names.key(table)
         self.tables.pop(key, None)
         self.columns.pop(key, None)
-        self.constraints = {each: by for each, by in self.constraints.items() if each[0] != key}
+        self.constraints.pop(key, None)
 
 
 Note = Callable[[Made, Any, str], None]
@@ -241,12 +237,13 @@ def _drop_index(made: Made, change: indexes.DropIndex, revision: str) -> None:
 )
 def _add_constraint(made: Made, change: constraints.ConstraintChange, revision: str) -> None:
     if change.name and not change.if_not_exists:
-        made.constraints[made.names.key(change.table), change.name] = revision
+        known = made.constraints.setdefault(made.names.key(change.table), {})
+        known[change.name] = revision
 
 
 @notes(constraints.DropConstraint, constraints.DropUnique, constraints.DropForeignKey)
 def _drop_constraint(made: Made, change: constraints.ConstraintChange, revision: str) -> None:
-    made.constraints.pop((made.names.key(change.table), change.name), None)
+    made.constraints.get(made.names.key(change.table), {}).pop(change.name, None)
 
 
 @notes(objects.CreateObject)
@@ -278,7 +275,7 @@ def _alter_object(made: Made, change: objects.AlterObject, revision: str) -> Non
 @notes(SetSearchPath)
 def _set_search_path(made: Made, change: SetSearchPath, revision: str) -> None:
     # What had no schema so far cannot be told from what has none from here on.
-    for known in (made.tables, made.columns, made.indexes):
+    for known in (made.tables, made.columns, made.constraints, made.indexes):
         for key in [key for key in known if key.schema is None]:
             del known[key]
     made.objects = {each: by for each, by in made.objects.items() if "." in each[1]}

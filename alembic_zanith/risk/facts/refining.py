@@ -162,7 +162,7 @@ def dropped_constraint(
     made: Made, finding: Finding, change: constraints.ConstraintChange, revision: str
 ) -> Finding:
     """Nobody relies on a rule that the same run adds."""
-    maker = made.constraints.get((made.names.key(change.table), change.name))
+    maker = made.constraints.get(made.names.key(change.table), {}).get(change.name)
     if maker is None:
         return on_new_table(made, finding, change, revision)
     return _safe(finding, _built(change.subject, maker), finding.judgement.lock)

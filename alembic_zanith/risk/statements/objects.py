@@ -78,15 +78,17 @@ def create_table_as(each: Statement) -> Iterator[Change]:
 @statement("index_stmt")
 def create_index(each: Statement) -> Iterator[Change]:
     node = each.node
+    columns = _plain_columns(node)
     yield indexes.AddIndex(
         table(node.relation),
         node.idxname,
         node.unique,
         node.concurrent,
         node.if_not_exists,
-        columns=_plain_columns(node),
+        columns=columns,
     )
-    yield from calls(node)
+    if not columns:
+        yield from calls(node)
 
 
 def _plain_columns(node: Node) -> tuple[str, ...]:
