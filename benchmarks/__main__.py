@@ -13,14 +13,14 @@ from rich.table import Table
 
 from devtools.postgres import LocalPostgres
 
-from . import archiving, exporting, parking
+from . import archiving, classifying, exporting, parking
 from .figures import Figure
 from .lab import Lab
 from .sample import TABLE, fill
 from .upgrading import measure_plan, measure_upgrade
 
 OF_HISTORIES = {"upgrade": measure_upgrade, "plan": measure_plan}
-BENCHMARKS = ("soft-drop", "archive", "restore", "export", *OF_HISTORIES)
+BENCHMARKS = ("classify", "soft-drop", "archive", "restore", "export", *OF_HISTORIES)
 _LONG_ROUNDS = 2
 """At most so many for what takes minutes."""
 _MISSED = 1
@@ -36,9 +36,16 @@ def main(rows: int, rounds: int, only: Collection[str], driver: str, check: bool
     """Print what the operations cost against bare SQL, on the same rows in the same run."""
     notes = Console(stderr=True, style="dim", highlight=False)
     start = time.monotonic()
-    with LocalPostgres.start(settings={"autovacuum": "off"}) as server:
-        figures = list(_figures(Lab(server, driver), rows, rounds, only or BENCHMARKS, notes))
-        title = f"{rows:,} rows, PostgreSQL {server.major}, {driver}, {os.cpu_count()} processors"
+    chosen = set(only or BENCHMARKS)
+    figures = []
+    title = f"{os.cpu_count()} processors"
+    if "classify" in chosen:
+        notes.print("reading SQL")
+        figures += classifying.measure(rounds)
+    if chosen != {"classify"}:
+        with LocalPostgres.start(settings={"autovacuum": "off"}) as server:
+            figures += _figures(Lab(server, driver), rows, rounds, chosen, notes)
+            title = f"{rows:,} rows, PostgreSQL {server.major}, {driver}, {title}"
     notes.print(f"{time.monotonic() - start:.0f} s in all")
     console = Console()
     # A table cut to the width of a pipe would lose figures.
@@ -55,7 +62,7 @@ def _figures(
         if name in chosen:
             notes.print(name)
             yield from measure(lab, rounds)
-    if not set(chosen) - OF_HISTORIES.keys():
+    if not set(chosen) - OF_HISTORIES.keys() - {"classify"}:
         return
     notes.print(f"filling {TABLE} with {rows:,} rows")
     with lab.database() as base:

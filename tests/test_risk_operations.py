@@ -58,6 +58,36 @@ OPERATIONS: list[MigrateOperation] = [
 ]
 
 
+T = sa.table("t", sa.column("c", sa.Integer), sa.column("d", sa.JSON))
+METADATA_TABLE = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer), schema="s")
+
+EXECUTED = [
+    (sa.delete(T), "delete_rows destructive"),
+    (sa.delete(T).where(T.c.c.in_([1, 2, 3])), "delete_rows medium"),
+    (sa.delete(T).where(sa.true()), "delete_rows destructive"),
+    (sa.update(T).values(c=None), "update_rows destructive"),
+    (sa.update(T).values(c=T.c.c + 1).where(T.c.c > 5), "update_rows medium"),
+    (sa.insert(T).values([{"c": 1}, {"c": 2}]), "insert_rows safe"),
+    (sa.insert(T).from_select(["c"], sa.select(T.c.c)), "insert_rows safe"),
+    (sa.select(T).where(T.c.c == 5).with_for_update(), "harmless safe"),
+    (sa.text("DELETE FROM t WHERE c = :c").bindparams(c=5), "delete_rows medium"),
+    (sa.schema.DropSequence(sa.Sequence("q")), "drop_object medium"),
+    (sa.schema.DropTable(METADATA_TABLE), "drop_table destructive"),
+    (sa.schema.CreateTable(METADATA_TABLE), "create_table safe"),
+    (sa.schema.DropSchema("s", cascade=True), "drop_container destructive"),
+    (sa.schema.CreateSequence(sa.Sequence("q")), "create_object safe"),
+    ("UPDATE t SET c = :c WHERE d\\:\\:text = 'a\\:b'", "update_rows medium"),
+    ("DELETE FROM t WHERE d::text = '10:30'", "delete_rows medium"),
+    ("DELETE FROM t WHERE d LIKE '100%'", "delete_rows medium"),
+]
+
+
+@pytest.mark.parametrize(("sql", "verdict"), EXECUTED)
+def test_whatever_is_executed_is_read(sql: str, verdict: str) -> None:
+    found = Assessment.of("execute", changes_of(ops.ExecuteSQLOp(sql)))
+    assert f"{found.kind} {found.level.word}" == verdict
+
+
 def sql_of(operation: MigrateOperation) -> str:
     written = io.StringIO()
     context = MigrationContext.configure(

@@ -51,11 +51,13 @@ class Assessment:
 
     operation: str
     findings: tuple[Finding, ...]
+    is_raw: bool = False
+    """Whether the SQL is written by hand, which is a reason of its own."""
 
     @classmethod
-    def of(cls, operation: str, changes: Iterable[Change]) -> Assessment:
+    def of(cls, operation: str, changes: Iterable[Change], *, is_raw: bool = False) -> Assessment:
         """Return the assessment before any fact is known."""
-        return cls(operation, tuple(Finding.of(change) for change in changes))
+        return cls(operation, tuple(Finding.of(change) for change in changes), is_raw)
 
     @property
     def worst(self) -> Finding | None:
@@ -81,7 +83,8 @@ class Assessment:
     def reasons(self) -> tuple[Reason, ...]:
         """The reasons of all changes, those of the worst first, each once."""
         ranked = sorted(self.findings, key=lambda each: -each.judgement.level)
-        return tuple(dict.fromkeys(r for each in ranked for r in each.judgement.reasons))
+        reasons = [reason for each in ranked for reason in each.judgement.reasons]
+        return tuple(dict.fromkeys([*reasons, *([Reason.RAW_SQL] if self.is_raw else [])]))
 
     @property
     def lock(self) -> Lock:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from alembic_zanith.identifiers import display_name
+from alembic_zanith.identifiers import display_name, fit
 from alembic_zanith.risk.change import Change, Cost, Judgement, Lock, TableRef, kind
 from alembic_zanith.risk.levels import Level
+from alembic_zanith.risk.pasting import call, sql_name, sql_table
 from alembic_zanith.risk.reasons import Reason
-from alembic_zanith.risk.type_fit import Fit, fit
+from alembic_zanith.risk.type_fit import Fit
+from alembic_zanith.risk.type_fit import fit as type_fit
 
 
 class Default(Enum):
@@ -38,10 +40,10 @@ class ColumnChange(Change):
     def on(self) -> TableRef | None:
         return self.table
 
-    def names(self) -> str:
-        """Return the arguments that name the column to an operation."""
-        schema = "" if self.table.schema is None else f", schema={self.table.schema!r}"
-        return f"{self.table.name!r}, {self.column!r}{schema}"
+    @property
+    def soft_drop(self) -> str:
+        """The call that puts the column aside."""
+        return call("soft_drop_column", self.table, self.column)
 
 
 @kind("add_column")
@@ -60,8 +62,11 @@ class AddColumn(ColumnChange):
                 (Reason.ADDS_COLUMN_WITH_DEFAULT, Reason.REBUILDS_TABLE),
                 Lock.ACCESS_EXCLUSIVE,
                 Cost.REWRITES,
-                "Add the column without the default, set the default afterwards (which is for new "
-                "rows), and fill the rows that are there in batches.",
+                "Without the default first; then "
+                f"{call('alter_column', self.table, self.column, '…')} with the server_default, "
+                "which is for new rows; then the others in batches: UPDATE "
+                f"{sql_table(self.table)} SET {sql_name(self.column)} = DEFAULT WHERE "
+                f"{sql_name(self.column)} IS NULL AND …",
             )
         if self.default is Default.STABLE:
             return Judgement(Level.LOW, (Reason.ADDS_COLUMN_WITH_DEFAULT,), Lock.ACCESS_EXCLUSIVE)
@@ -72,8 +77,8 @@ class AddColumn(ColumnChange):
             (Reason.ADDS_REQUIRED_COLUMN_WITHOUT_DEFAULT, Reason.REQUIRES_BACKFILL),
             Lock.ACCESS_EXCLUSIVE,
             Cost.SCANS,
-            "Give it a server_default, or add it with nullable=True, fill the rows in batches, and "
-            "make it NOT NULL in a later revision.",
+            "Give it a constant server_default, which writes no row; or add it with nullable=True, "
+            "fill the rows in batches, and make it NOT NULL in a later revision.",
         )
 
 
@@ -108,7 +113,7 @@ class DropColumn(ColumnChange):
             (Reason.DROPS_COLUMN_WITH_DATA,),
             Lock.ACCESS_EXCLUSIVE,
             Cost.LOSES,
-            f"op.soft_drop_column({self.names()})",
+            self.soft_drop,
         )
 
 
@@ -132,9 +137,9 @@ class SetType(ColumnChange):
                 (Reason.DROPS_COLUMN_WITH_DATA, Reason.CHANGES_COLUMN_TYPE, Reason.REBUILDS_TABLE),
                 Lock.ACCESS_EXCLUSIVE,
                 Cost.LOSES,
-                f"op.soft_drop_column({self.names()}), and add the column anew.",
+                f"{self.soft_drop}, and add the column anew.",
             )
-        how = Fit.UNKNOWN if self.using else fit(self.old, self.new)
+        how = Fit.UNKNOWN if self.using else type_fit(self.old, self.new)
         if how is Fit.SAME:
             return Judgement(Level.LOW, (Reason.CHANGES_COLUMN_TYPE,), Lock.ACCESS_EXCLUSIVE)
         reasons = [Reason.CHANGES_COLUMN_TYPE]
@@ -160,8 +165,8 @@ class SetNullable(ColumnChange):
     def judge(self) -> Judgement:
         if self.nullable:
             return Judgement(Level.SAFE, (), Lock.ACCESS_EXCLUSIVE)
-        column = display_name(self.column)
-        check = display_name(f"{self.column}_not_null")
+        table, column = sql_table(self.table), sql_name(self.column)
+        check = sql_name(fit("", self.column, "_not_null"))
         return Judgement(
             Level.HIGH,
             (Reason.CHANGES_COLUMN_NULLABLE_TO_NOT_NULL,),
@@ -169,9 +174,10 @@ class SetNullable(ColumnChange):
             Cost.SCANS,
             # With a valid check the table is not read:
             # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-SET-DROP-NOT-NULL
-            f"ALTER TABLE {self.table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) "
-            f"NOT VALID; then, in a revision of its own, ALTER TABLE {self.table} VALIDATE "
-            f"CONSTRAINT {check}; after that SET NOT NULL does not read the table.",
+            f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID; "
+            f"then, in a revision of its own, ALTER TABLE {table} VALIDATE CONSTRAINT {check}; "
+            f"after that SET NOT NULL does not read the table, and ALTER TABLE {table} DROP "
+            f"CONSTRAINT {check} tidies up.",
         )
 
 
@@ -208,5 +214,5 @@ class RenameColumn(ColumnChange):
             (Reason.RENAME_COLUMN,),
             Lock.ACCESS_EXCLUSIVE,
             instead=f"Add {self.table}.{display_name(self.new_name)}, write to both, fill it in "
-            "batches, read the new one, and drop the old one in a later revision.",
+            f"batches, read the new one, and in a later revision {self.soft_drop}",
         )

@@ -8,6 +8,12 @@ from enum import Enum
 from alembic_zanith.identifiers import display_name
 from alembic_zanith.risk.change import Change, Cost, Judgement, Lock, TableRef, kind
 from alembic_zanith.risk.levels import Level
+from alembic_zanith.risk.pasting import (
+    create_index_concurrently,
+    execute,
+    sql_name,
+    sql_table,
+)
 from alembic_zanith.risk.reasons import Reason
 
 
@@ -39,8 +45,9 @@ class ConstraintChange(Change):
         return self.table
 
     @property
-    def shown_name(self) -> str:
-        return display_name(self.name) if self.name else "…"
+    def sql(self) -> str:
+        """The name as it is pasted into SQL."""
+        return sql_name(self.name) if self.name else "…"
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,8 @@ class IndexedConstraint(ConstraintChange):
     """A constraint that stands on an index."""
 
     check: Check = Check.SCANS
+    columns: tuple[str, ...] = field(default=(), kw_only=True)
+    """Empty where there is more to say of the constraint than its columns."""
 
     def judge_index(self, reason: Reason, instead: str) -> Judgement:
         """Judge by whether the index is to be built under the lock."""
@@ -56,12 +65,11 @@ class IndexedConstraint(ConstraintChange):
         return Judgement(Level.MEDIUM, (reason,), Lock.ACCESS_EXCLUSIVE, Cost.SCANS, instead)
 
     def by_index(self, what: str) -> str:
-        """Return the two statements that build the index first."""
-        return (
-            f"CREATE UNIQUE INDEX CONCURRENTLY {self.shown_name} ON {self.table} (…) in an "
-            f"autocommit_block(); then ALTER TABLE {self.table} ADD CONSTRAINT {self.shown_name} "
-            f"{what} USING INDEX {self.shown_name}"
-        )
+        """Return the two calls that build the index first, while others write."""
+        table = sql_table(self.table)
+        index = create_index_concurrently(self.name, self.table, self.columns, unique=True)
+        add = f"ALTER TABLE {table} ADD CONSTRAINT {self.sql} {what} USING INDEX {self.sql}"
+        return f"{index}\n{execute(add)}"
 
 
 @kind("add_unique")
@@ -97,7 +105,7 @@ class CheckedConstraint(ConstraintChange):
 
     check: Check = Check.SCANS
 
-    def judge_check(self, reason: Reason, lock: Lock, definition: str) -> Judgement:
+    def judge_check(self, reason: Reason, lock: Lock) -> Judgement:
         """Judge by whether the rows are read under the lock."""
         if self.check is Check.NOT_VALID:
             return Judgement(Level.LOW, (reason,), lock)
@@ -107,9 +115,9 @@ class CheckedConstraint(ConstraintChange):
             lock,
             Cost.SCANS,
             # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-VALIDATE-CONSTRAINT
-            f"ALTER TABLE {self.table} ADD CONSTRAINT {self.shown_name} {definition} NOT VALID; "
-            f"then, in a revision of its own, ALTER TABLE {self.table} VALIDATE CONSTRAINT "
-            f"{self.shown_name}",
+            "Add it with postgresql_not_valid=True (NOT VALID in SQL); then, in a revision of its "
+            "own, which lets others read and write: "
+            + execute(f"ALTER TABLE {sql_table(self.table)} VALIDATE CONSTRAINT {self.sql}"),
         )
 
 
@@ -121,12 +129,7 @@ class AddForeignKey(CheckedConstraint):
     parent: TableRef | None = None
 
     def judge(self) -> Judgement:
-        parent = "…" if self.parent is None else self.parent
-        return self.judge_check(
-            Reason.ADDS_FOREIGN_KEY,
-            Lock.SHARE_ROW_EXCLUSIVE,
-            f"FOREIGN KEY (…) REFERENCES {parent}",
-        )
+        return self.judge_check(Reason.ADDS_FOREIGN_KEY, Lock.SHARE_ROW_EXCLUSIVE)
 
 
 @kind("add_check")
@@ -135,7 +138,7 @@ class AddCheck(CheckedConstraint):
     """A new CHECK constraint."""
 
     def judge(self) -> Judgement:
-        return self.judge_check(Reason.ADDS_CHECK_CONSTRAINT, Lock.ACCESS_EXCLUSIVE, "CHECK (…)")
+        return self.judge_check(Reason.ADDS_CHECK_CONSTRAINT, Lock.ACCESS_EXCLUSIVE)
 
 
 @kind("validate_constraint")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from alembic_zanith.identifiers import display_name
 from alembic_zanith.risk.change import Change, Cost, Judgement, Lock, TableRef, kind
 from alembic_zanith.risk.levels import Level
+from alembic_zanith.risk.pasting import (
+    create_index_concurrently,
+    execute,
+    named_call,
+    outside_transaction,
+)
 from alembic_zanith.risk.reasons import Reason
-
-_IN_A_BLOCK = "with op.get_context().autocommit_block():\n    "
 
 
 @kind("add_index")
@@ -22,6 +26,8 @@ class AddIndex(Change):
     unique: bool = False
     concurrently: bool = False
     if_not_exists: bool = False
+    columns: tuple[str, ...] = field(default=(), kw_only=True)
+    """Empty where the index is of more than plain columns."""
 
     @property
     def subject(self) -> str:
@@ -41,7 +47,7 @@ class AddIndex(Change):
             reasons,
             Lock.SHARE,
             Cost.SCANS,
-            f"{_IN_A_BLOCK}op.create_index({self.name!r}, …, postgresql_concurrently=True)",
+            create_index_concurrently(self.name, self.table, self.columns, self.unique),
         )
 
 
@@ -70,7 +76,11 @@ class DropIndex(Change):
             Level.MEDIUM,
             (Reason.DROPS_INDEX,),
             Lock.ACCESS_EXCLUSIVE,
-            instead=f"{_IN_A_BLOCK}op.drop_index({self.name!r}, …, postgresql_concurrently=True)",
+            instead=outside_transaction(
+                named_call(
+                    "drop_index", self.name, schema=self.schema, postgresql_concurrently=True
+                )
+            ),
         )
 
 
@@ -101,5 +111,7 @@ class RebuildIndex(Change):
             # On the table; on the index itself ACCESS EXCLUSIVE, which readers meet as well.
             Lock.SHARE,
             Cost.SCANS,
-            f"REINDEX {self.what.upper()} CONCURRENTLY {self.name} in an autocommit_block()",
+            outside_transaction(
+                execute(f"REINDEX {self.what.upper()} CONCURRENTLY {self.name}".strip())
+            ),
         )

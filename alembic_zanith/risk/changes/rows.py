@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alembic_zanith.risk.change import Cost, Judgement, Lock, kind
+from alembic_zanith.identifiers import fit
+from alembic_zanith.risk.change import Cost, Judgement, Lock, TableRef, kind
 from alembic_zanith.risk.levels import Level
+from alembic_zanith.risk.pasting import call, execute, sql_table
 from alembic_zanith.risk.reasons import Reason
 
 from .tables import TableChange
 
-_IN_BATCHES = "Do it in batches, each in a transaction of its own."
+
+def _copy(table: TableRef) -> str:
+    kept = TableRef(fit("", table.name, "_before"), table.schema)
+    return execute(f"CREATE TABLE {sql_table(kept)} AS TABLE {sql_table(table)}")
 
 
 @kind("insert_rows")
@@ -39,8 +44,7 @@ class UpdateRows(TableChange):
             (Reason.OVERWRITES_ROWS,),
             Lock.ROW_EXCLUSIVE,
             Cost.LOSES,
-            "Keep the values first: CREATE TABLE … AS SELECT key, columns; or say which rows with "
-            "WHERE.",
+            f"Say which rows with WHERE, or keep a copy first: {_copy(self.table)}",
         )
 
 
@@ -50,8 +54,14 @@ class Backfill(TableChange):
     """Values for columns that have none yet."""
 
     def judge(self) -> Judgement:
+        table = sql_table(self.table)
         return Judgement(
-            Level.MEDIUM, (Reason.REQUIRES_BACKFILL,), Lock.ROW_EXCLUSIVE, instead=_IN_BATCHES
+            Level.MEDIUM,
+            (Reason.REQUIRES_BACKFILL,),
+            Lock.ROW_EXCLUSIVE,
+            instead="On a large table in batches, each in a transaction of its own, until none is "
+            f"left: UPDATE {table} SET … WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE "
+            "… IS NULL LIMIT 10000))",
         )
 
 
@@ -70,7 +80,7 @@ class DeleteRows(TableChange):
             (Reason.DELETES_ROWS,),
             Lock.ROW_EXCLUSIVE,
             Cost.LOSES,
-            "Say which rows with WHERE, or keep them: op.soft_drop_table(…) and create it anew.",
+            f"Say which rows with WHERE, or keep a copy first: {_copy(self.table)}",
         )
 
 
@@ -87,5 +97,6 @@ class TruncateTable(TableChange):
             (Reason.DELETES_ROWS, Reason.DROPS_TABLE_WITH_DATA),
             Lock.ACCESS_EXCLUSIVE,
             Cost.LOSES,
-            "op.soft_drop_table(…), and create it anew.",
+            f"{call('soft_drop_table', self.table)}, and create it anew; or keep a copy first: "
+            f"{_copy(self.table)}",
         )

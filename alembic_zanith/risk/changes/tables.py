@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alembic_zanith.identifiers import display_name
 from alembic_zanith.risk.change import Change, Cost, Judgement, Lock, TableRef, kind
 from alembic_zanith.risk.levels import Level
+from alembic_zanith.risk.pasting import call, execute, sql_table
 from alembic_zanith.risk.reasons import Reason
 
 
@@ -43,14 +43,15 @@ class CreateTable(TableChange):
 
     def judge(self) -> Judgement:
         if self.partition_of is not None:
+            made, whole = sql_table(self.table), sql_table(self.partition_of)
             return Judgement(
                 Level.SAFE,
                 (),
                 Lock.ACCESS_EXCLUSIVE,
                 # https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
-                instead=f"CREATE TABLE {self.table} (LIKE {self.partition_of} INCLUDING DEFAULTS "
-                f"INCLUDING CONSTRAINTS); then ALTER TABLE {self.partition_of} ATTACH PARTITION "
-                f"{self.table} …, which does not stop its readers and writers.",
+                instead=f"CREATE TABLE {made} (LIKE {whole} INCLUDING DEFAULTS INCLUDING "
+                f"CONSTRAINTS); then ALTER TABLE {whole} ATTACH PARTITION {made} …, which lets "
+                "others go on reading and writing.",
             )
         return Judgement(Level.SAFE, (), self.lock)
 
@@ -72,13 +73,12 @@ class DropTable(TableChange):
     cascade: bool = False
 
     def judge(self) -> Judgement:
-        schema = "" if self.table.schema is None else f", schema={self.table.schema!r}"
         return Judgement(
             Level.DESTRUCTIVE,
             (Reason.DROPS_TABLE_WITH_DATA, *([Reason.DROPS_OBJECT] if self.cascade else [])),
             Lock.ACCESS_EXCLUSIVE,
             Cost.LOSES,
-            f"op.soft_drop_table({self.table.name!r}{schema})",
+            call("soft_drop_table", self.table),
         )
 
 
@@ -90,13 +90,13 @@ class RenameTable(TableChange):
     new_name: str
 
     def judge(self) -> Judgement:
-        old, new = self.table, TableRef(self.new_name, self.table.schema)
+        old, new = sql_table(self.table), sql_table(TableRef(self.new_name, self.table.schema))
         return Judgement(
             Level.MEDIUM,
             (Reason.RENAME_TABLE,),
             Lock.ACCESS_EXCLUSIVE,
             instead="Leave the old name to what still runs, in the same revision: "
-            f"CREATE VIEW {old} AS SELECT * FROM {new}",
+            + execute(f"CREATE VIEW {old} AS TABLE {new}"),
         )
 
 
@@ -108,13 +108,13 @@ class MoveTable(TableChange):
     new_schema: str
 
     def judge(self) -> Judgement:
+        new = TableRef(self.table.name, self.new_schema)
         return Judgement(
             Level.MEDIUM,
             (Reason.RENAME_TABLE,),
             Lock.ACCESS_EXCLUSIVE,
             instead="Leave the old name to what still runs, in the same revision: "
-            f"CREATE VIEW {self.table} AS SELECT * FROM "
-            f"{display_name(self.new_schema)}.{display_name(self.table.name)}",
+            + execute(f"CREATE VIEW {sql_table(self.table)} AS TABLE {sql_table(new)}"),
         )
 
 
@@ -155,6 +155,7 @@ class AttachPartition(TableChange):
     def judge(self) -> Judgement:
         if not self.is_partition:
             return Judgement(Level.MEDIUM, (Reason.CHANGES_SETTINGS,), Lock.ACCESS_EXCLUSIVE)
+        child = sql_table(self.child)
         return Judgement(
             Level.MEDIUM,
             (Reason.ADDS_CHECK_CONSTRAINT,),
@@ -162,9 +163,9 @@ class AttachPartition(TableChange):
             Lock.ACCESS_EXCLUSIVE,
             Cost.SCANS,
             # https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
-            f"ALTER TABLE {self.child} ADD CONSTRAINT bounds CHECK (…) NOT VALID; then, in a "
-            f"revision of its own, ALTER TABLE {self.child} VALIDATE CONSTRAINT bounds: with a "
-            "valid CHECK that says the same as the bounds ATTACH PARTITION reads no row.",
+            f"ALTER TABLE {child} ADD CONSTRAINT bounds CHECK (…) NOT VALID; then, in a revision "
+            f"of its own, ALTER TABLE {child} VALIDATE CONSTRAINT bounds: with a valid CHECK that "
+            "says the same as the bounds ATTACH PARTITION reads no row.",
         )
 
 
@@ -181,12 +182,11 @@ class DetachPartition(TableChange):
         return self.child
 
     def judge(self) -> Judgement:
-        schema = "" if self.child.schema is None else f", schema={self.child.schema!r}"
         return Judgement(
             Level.DESTRUCTIVE,
             (Reason.DROPS_TABLE_WITH_DATA,),
             # DETACH CONCURRENTLY takes it on the partition too, when nobody reads it any more.
             Lock.ACCESS_EXCLUSIVE,
             Cost.LOSES,
-            f"op.soft_drop_table({self.child.name!r}{schema}), which attaches it again on restore.",
+            f"{call('soft_drop_table', self.child)}, which restore attaches again.",
         )

@@ -237,8 +237,8 @@ def _drop_index(made: Made, change: indexes.DropIndex, revision: str) -> None:
 )
 def _add_constraint(made: Made, change: constraints.ConstraintChange, revision: str) -> None:
     if change.name and not change.if_not_exists:
-        key = made.names.key(change.table)
-        made.constraints.setdefault(key, {})[change.name] = revision
+        known = made.constraints.setdefault(made.names.key(change.table), {})
+        known[change.name] = revision
 
 
 @notes(constraints.DropConstraint, constraints.DropUnique, constraints.DropForeignKey)
@@ -275,7 +275,7 @@ def _alter_object(made: Made, change: objects.AlterObject, revision: str) -> Non
 @notes(SetSearchPath)
 def _set_search_path(made: Made, change: SetSearchPath, revision: str) -> None:
     # What had no schema so far cannot be told from what has none from here on.
-    for known in (made.tables, made.columns, made.indexes):
+    for known in (made.tables, made.columns, made.constraints, made.indexes):
         for key in [key for key in known if key.schema is None]:
             del known[key]
     made.objects = {each: by for each, by in made.objects.items() if "." in each[1]}

@@ -32,11 +32,11 @@ def add_column(operation: ops.AddColumnOp) -> Iterator[Change]:
         nullable, default = bool(column.nullable), _default(column)
         yield columns.AddColumn(table, column.name, nullable, default, exists)
     if column.primary_key and operation.inline_primary_key:
-        yield AddPrimaryKey(table, "")
+        yield AddPrimaryKey(table, "", columns=(column.name,))
     if column.unique:
-        yield AddUnique(table, "")
+        yield AddUnique(table, "", columns=(column.name,))
     if column.index:
-        yield AddIndex(table, "")
+        yield AddIndex(table, "", columns=(column.name,))
     for key in column.foreign_keys:
         parent = parent_of(key)
         yield AddForeignKey(table, str(key.name or ""), parent=parent)

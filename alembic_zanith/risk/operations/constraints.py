@@ -27,16 +27,27 @@ def _check(operation: ops.MigrateOperation) -> Check:
     return Check.NOT_VALID if options.get("postgresql_not_valid") else Check.SCANS
 
 
+def _plain_columns(
+    operation: ops.CreateUniqueConstraintOp | ops.CreatePrimaryKeyOp,
+) -> tuple[str, ...]:
+    """Return the columns of a constraint that is made of nothing else."""
+    if any(value for value in operation.kw.values()):
+        return ()
+    return tuple(str(each) for each in operation.columns)
+
+
 @reads(ops.CreateUniqueConstraintOp)
 def create_unique(operation: ops.CreateUniqueConstraintOp) -> Iterator[Change]:
     table = TableRef(operation.table_name, operation.schema)
-    yield constraints.AddUnique(table, _name(operation.constraint_name))
+    columns = _plain_columns(operation)
+    yield constraints.AddUnique(table, _name(operation.constraint_name), columns=columns)
 
 
 @reads(ops.CreatePrimaryKeyOp)
 def create_primary_key(operation: ops.CreatePrimaryKeyOp) -> Iterator[Change]:
     table = TableRef(operation.table_name, operation.schema)
-    yield constraints.AddPrimaryKey(table, _name(operation.constraint_name))
+    columns = _plain_columns(operation)
+    yield constraints.AddPrimaryKey(table, _name(operation.constraint_name), columns=columns)
 
 
 @reads(ops.CreateForeignKeyOp)

@@ -21,7 +21,15 @@ def create_index(operation: ops.CreateIndexOp) -> Iterator[Change]:
         bool(operation.unique),
         bool(operation.kw.get(_CONCURRENTLY)),
         bool(operation.if_not_exists),
+        columns=_plain_columns(operation),
     )
+
+
+def _plain_columns(operation: ops.CreateIndexOp) -> tuple[str, ...]:
+    """Return the columns of an index that is made of nothing else."""
+    more = {key for key, value in operation.kw.items() if value} - {_CONCURRENTLY}
+    columns = [each for each in operation.columns if isinstance(each, str)]
+    return () if more or len(columns) < len(operation.columns) else tuple(columns)
 
 
 @reads(ops.DropIndexOp)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import CompileError
@@ -26,9 +27,12 @@ def execute(operation: ops.ExecuteSQLOp) -> Iterator[Change]:
 
 def changes_in_clause(clause: Any) -> Iterator[Change]:
     """Yield what a string of SQL changes, or a construct of SQLAlchemy."""
+    if isinstance(clause, str) and ":" in clause:
+        clause = sa.text(clause)  # as Alembic does: `:name` is a parameter, and `\:` a colon
     if isinstance(clause, ClauseElement):
         try:
-            clause = clause.compile(dialect=_DIALECT)
+            # The parameters of IN are written out, for nothing else would be SQL.
+            clause = clause.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         except CompileError as error:
             yield RawSql(str(clause)[:80], f"SQLAlchemy cannot write it as SQL here: {error}")
             return

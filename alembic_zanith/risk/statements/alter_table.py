@@ -9,7 +9,7 @@ from alembic_zanith.risk.changes import columns, constraints, objects, row_secur
 from alembic_zanith.risk.changes.columns import Default
 
 from .constraints import add_constraint
-from .functions import calls
+from .functions import calls, may_call
 from .parser import Node, Statement, enum_name, unwrap
 from .registry import statement
 from .values import cascades, default_of, is_constant, is_serial, table, type_text
@@ -48,10 +48,11 @@ def command(*names: str) -> Callable[[Command], Command]:
 @statement("alter_table_stmt")
 def alter_table(each: Statement) -> Iterator[Change]:
     on = table(each.node.relation)
+    has_calls = may_call(each)
     for node in each.node.cmds:
         _, cmd = unwrap(node)
         yield from COMMANDS[enum_name(cmd, "subtype")](on, cmd)
-        if getattr(cmd, "def").WhichOneof("node") is not None:
+        if has_calls and cmd.HasField("def"):
             yield from calls(cmd)  # in a default, a USING, a CHECK: run for the rows that are there
 
 
@@ -75,9 +76,9 @@ def add_column(on: TableRef, cmd: Node) -> Iterator[Change]:
                 generated = constraint
             case "CONSTR_PRIMARY":
                 nullable = False
-                further.extend(add_constraint(on, constraint))
+                further.extend(add_constraint(on, constraint, column.colname))
             case "CONSTR_CHECK" | "CONSTR_UNIQUE" | "CONSTR_FOREIGN":
-                further.extend(add_constraint(on, constraint))
+                further.extend(add_constraint(on, constraint, column.colname))
             case _:  # NULL, DEFERRABLE and the like
                 pass
     if generated is not None:

@@ -12,16 +12,26 @@ from .parser import Node, enum_name, string
 from .values import table
 
 
-def add_constraint(on: TableRef, constraint: Node) -> Iterator[Change]:
-    """Yield what adding a constraint to a table changes."""
+def _plain_keys(constraint: Node, column: str) -> tuple[str, ...]:
+    """Return the columns of a constraint that is made of nothing else."""
+    more = constraint.including or constraint.options or constraint.nulls_not_distinct
+    if more or constraint.deferrable or constraint.without_overlaps or constraint.indexspace:
+        return ()
+    return tuple(string(key) for key in constraint.keys) or ((column,) if column else ())
+
+
+def add_constraint(on: TableRef, constraint: Node, column: str = "") -> Iterator[Change]:
+    """Yield what adding a constraint to a table, or to a new column of it, changes."""
     name = constraint.conname
     check = Check.NOT_VALID if constraint.skip_validation else Check.SCANS
     index = Check.USING_INDEX if constraint.indexname else Check.SCANS
     match enum_name(constraint, "contype"):
         case "CONSTR_PRIMARY":
-            yield constraints.AddPrimaryKey(on, name, index)
+            keys = _plain_keys(constraint, column)
+            yield constraints.AddPrimaryKey(on, name, index, columns=keys)
         case "CONSTR_UNIQUE":
-            yield constraints.AddUnique(on, name, index)
+            keys = _plain_keys(constraint, column)
+            yield constraints.AddUnique(on, name, index, columns=keys)
         case "CONSTR_EXCLUSION":
             yield constraints.AddExclusion(on, name)
         case "CONSTR_FOREIGN":

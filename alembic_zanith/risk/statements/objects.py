@@ -78,10 +78,33 @@ def create_table_as(each: Statement) -> Iterator[Change]:
 @statement("index_stmt")
 def create_index(each: Statement) -> Iterator[Change]:
     node = each.node
+    columns = _plain_columns(node)
     yield indexes.AddIndex(
-        table(node.relation), node.idxname, node.unique, node.concurrent, node.if_not_exists
+        table(node.relation),
+        node.idxname,
+        node.unique,
+        node.concurrent,
+        node.if_not_exists,
+        columns=columns,
     )
-    yield from calls(node)
+    if not columns:
+        yield from calls(node)
+
+
+def _plain_columns(node: Node) -> tuple[str, ...]:
+    """Return the columns of an index that is made of nothing else."""
+    more = node.HasField("where_clause") or node.index_including_params or node.options
+    if more or node.nulls_not_distinct or node.access_method != "btree" or node.table_space:
+        return ()
+    elements = [unwrap(each)[1] for each in node.index_params]
+    plain = all(
+        each.name
+        and not (each.opclass or each.collation or each.opclassopts)
+        and enum_name(each, "ordering") == "SORTBY_DEFAULT"
+        and enum_name(each, "nulls_ordering") == "SORTBY_NULLS_DEFAULT"
+        for each in elements
+    )
+    return tuple(str(each.name) for each in elements) if plain else ()
 
 
 @statement("create_extension_stmt")

@@ -150,42 +150,64 @@ def strings(nodes: Any) -> list[str]:
 
 
 def descendants(node: Node) -> Iterator[tuple[str, Node]]:
-    """Yield every node below a message with its name, itself left out, level by level."""
+    """Yield every node below a message with its name, itself left out, level by level.
+
+    What names, constants and types are made of is left out too.
+    """
     waiting = [node]
     for each in waiting:
         for field, value in each.ListFields():
-            shape = _SHAPES.get(field)
-            if shape is None:
-                shape = _SHAPES[field] = _shape(field)
-            if not shape.is_message:
+            shape = _SHAPES.get(field) or _shape(field)
+            if shape is _NOTHING:
                 continue
-            if shape.is_repeated:
-                waiting.extend(value)
-            else:
-                waiting.append(value)
-                if shape.name:
-                    yield shape.name, value
+            for part in value if shape.is_repeated else (value,):
+                if not shape.is_any:
+                    yield shape.name, part
+                    if not shape.is_leaf:
+                        waiting.append(part)
+                    continue
+                for inner, content in part.ListFields():
+                    found = _SHAPES.get(inner) or _shape(inner)
+                    yield found.name, content
+                    if not found.is_leaf:
+                        waiting.append(content)
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What there is to know of a field. `name` is empty where its content has none of its own."""
+    """What there is to know of a field whose content is nodes.
 
-    is_message: bool
-    is_repeated: bool
+    `is_any` is a node of any sort, which says by the field that is set in it what it is.
+    """
+
     name: str
+    is_repeated: bool
+    is_any: bool
+    is_leaf: bool
 
+
+_NOTHING = _Shape("", False, False, True)
+
+# Nothing is evaluated in them.
+_LEAVES = frozenset(
+    {"a_const", "a_star", "alias", "column_ref", "param_ref", "range_var", "string", "type_name"}
+)
+_NAMES_ONLY = frozenset({"FuncCall.funcname", "A_Expr.name", "DefElem.defname"})
 
 # Asking protobuf for the same of each field of each statement takes longer than parsing it.
 _SHAPES: dict[Any, _Shape] = {}
 
 
 def _shape(field: Any) -> _Shape:
-    if field.message_type is None:
-        return _Shape(False, False, "")
-    of_any = field.containing_type.name == "Node"
-    name = "" if field.message_type.name == "Node" else _snake(field.message_type.name)
-    return _Shape(True, field.is_repeated, field.name if of_any else name)
+    owner = field.containing_type.name
+    if field.message_type is None or f"{owner}.{field.name}" in _NAMES_ONLY:
+        shape = _NOTHING
+    else:
+        type_name = field.message_type.name
+        name = field.name if owner == "Node" else _snake(type_name)
+        shape = _Shape(name, field.is_repeated, type_name == "Node", name in _LEAVES)
+    _SHAPES[field] = shape
+    return shape
 
 
 def _snake(name: str) -> str:

@@ -9,7 +9,7 @@ from alembic_zanith.risk.changes import objects, rows, tables
 from alembic_zanith.risk.changes.raw import Harmless, RawSql
 
 from .conditions import is_always
-from .functions import calls
+from .functions import calls_in
 from .parser import Node, Statement, enum_name, strings, unwrap
 from .registry import read_node, statement
 from .values import is_on, is_temporary, table
@@ -64,7 +64,7 @@ def delete(each: Statement) -> Iterator[Change]:
     on = table(each.node.relation)
     yield rows.DeleteRows(on, _names_some(each))
     yield from _of_catalog(on)
-    yield from calls(each.node)
+    yield from calls_in(each)
 
 
 @statement("update_stmt")
@@ -77,7 +77,7 @@ def update(each: Statement) -> Iterator[Change]:
     else:
         yield rows.UpdateRows(on, _names_some(each), columns)
     yield from _of_catalog(on)
-    yield from calls(each.node)
+    yield from calls_in(each)
 
 
 @statement("insert_stmt")
@@ -90,7 +90,7 @@ def insert(each: Statement) -> Iterator[Change]:
     if each.node.HasField("on_conflict_clause") and conflict.target_list:
         columns = tuple(unwrap(node)[1].name for node in conflict.target_list)
         yield rows.UpdateRows(on, some=True, columns=columns)
-    yield from calls(each.node)
+    yield from calls_in(each)
 
 
 @statement("merge_stmt")
@@ -115,7 +115,7 @@ def merge(each: Statement) -> Iterator[Change]:
                 yield rows.InsertRows(on)
             case _:  # DO NOTHING
                 pass
-    yield from calls(each.node)
+    yield from calls_in(each)
 
 
 @statement("copy_stmt")
@@ -136,7 +136,7 @@ def copy(each: Statement) -> Iterator[Change]:
 
 @statement("select_stmt")
 def select(each: Statement) -> Iterator[Change]:
-    found = [*_with(each), *calls(each.node)]
+    found = [*_with(each), *calls_in(each)]
     if each.node.HasField("into_clause"):
         made = each.node.into_clause.rel
         found.append(tables.CreateTable(table(made), is_temporary=is_temporary(made)))
