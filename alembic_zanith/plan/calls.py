@@ -46,6 +46,8 @@ _ENGINES = {
 }
 _RUN_TEXT = {"exec", "eval", "__import__"}
 _RUN_MODULES = {"importlib.import_module", "runpy.run_module", "runpy.run_path"}
+# Packages that scripts often use and that know no database.
+_QUIET = {"dateutil", "loguru", "pytz", "structlog", "tqdm", "typing_extensions", "ulid", "uuid6"}
 _PROGRAMS = ("subprocess.", "os.exec", "os.spawn", "os.posix_spawn", "asyncio.create_subprocess")
 _MORE_PROGRAMS = {"os.system", "os.popen", "os.startfile", "pty.spawn"}
 _NO_PROGRAM = {"subprocess.list2cmdline", "subprocess.CalledProcessError", "subprocess.STARTUPINFO"}
@@ -131,6 +133,8 @@ def _by_origin(origin: str, call: ast.Call, module: Module, handles: Handles) ->
         return None if "()" in origin else origin in _RUN_MODULES
     if root in DRIVERS:
         return None
+    if root in _QUIET:
+        return False
     if "()" not in origin and last[:1].isupper():
         # A class, most often a type of columns; it matters where it is handed a connection.
         return any(_leads_there(each, module, handles) for each in _arguments(call))

@@ -26,26 +26,31 @@ class Scope:
 
     outer: Scope | None = None
     names: dict[str, Any] = field(default_factory=dict)
+    elsewhere: dict[str, Scope] = field(default_factory=dict)
+    """Where names are bound that the function declares to be global or nonlocal."""
 
-    def lookup(self, name: str) -> Any:
-        """Return the value of a name, or raise `NotKnown`."""
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope.names:
-                value = scope.names[name]
-                if isinstance(value, NotKnown):
-                    raise value
-                return value
-            scope = scope.outer
-        raise NotKnown(f"`{name}` has no value in the text")
+    def assign(self, name: str, value: Any) -> None:
+        """Bind a name."""
+        self.elsewhere.get(name, self).names[name] = value
 
-    def forget(self, name: str) -> None:
-        """Have a name stand for something unknown, wherever it is bound."""
+    def owner(self, name: str) -> Scope:
+        """Return the scope that binds a name: this one where none does."""
         scope: Scope | None = self
         while scope is not None and name not in scope.names:
             scope = scope.outer
+        return scope or self
+
+    def lookup(self, name: str) -> Any:
+        """Return the value of a name, or raise `NotKnown`."""
+        value = self.owner(name).names.get(name, NotKnown(f"`{name}` has no value in the text"))
+        if isinstance(value, NotKnown):
+            raise value
+        return value
+
+    def forget(self, name: str) -> None:
+        """Have a name stand for something unknown, wherever it is bound."""
         reason = NotKnown(f"`{name}` gets its value only when the script runs")
-        (scope or self).names[name] = reason
+        self.owner(name).names[name] = reason
 
 
 @dataclass(frozen=True)
@@ -199,7 +204,8 @@ def _(node: ast.Slice, self: Evaluator) -> Any:
 
 @_evaluate.register
 def _(node: ast.NamedExpr, self: Evaluator) -> Any:
-    self.scope.names[node.target.id] = value = self.evaluate(node.value)
+    value = self.evaluate(node.value)
+    self.scope.assign(node.target.id, value)
     return value
 
 

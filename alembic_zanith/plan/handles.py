@@ -70,7 +70,6 @@ _BY_NAME = (
     (re.compile(r"engine|\w+_engine"), Handle.ENGINE),
 )
 _PASSING = {"closing", "aclosing", "enter_context", "enter_async_context", "cast"}
-_ROUNDS = 4
 
 _Scope = FunctionNode | ast.Module
 
@@ -87,18 +86,24 @@ class Handles:
         self._calls: list[ast.Call] = []
         self._returned: defaultdict[_Scope, list[ast.expr]] = defaultdict(list)
         self._visit(module.tree, module.tree)
-        for _ in range(_ROUNDS):  # until nothing new is found, for scripts that people write
+        known = -1
+        while known < self._size():
+            known = self._size()
             self._round()
 
     def of(self, node: ast.AST) -> frozenset[Handle]:
         """Return what an expression may be; nothing where it is no handle or unknown."""
         return frozenset(self._of(node))
 
+    def _size(self) -> int:
+        known = (*self._found.values(), *self._returns.values())
+        return sum(map(len, known))
+
     def _visit(self, node: ast.AST, scope: _Scope) -> None:
         self._outer[node] = scope
         for name, value in bindings(node):
             self._bound[scope].setdefault(name, []).append(value)
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             self._calls.append(node)
         if isinstance(node, ast.Return) and node.value is not None:
             self._returned[scope].append(node.value)

@@ -98,10 +98,10 @@ class _Names:
         for name, origin in _USUAL.items():
             if name not in self.origins and name not in self.definitions:
                 self.origins[name].add(origin)
-        # An alias of an alias needs a second look.
-        for _ in range(2):
-            for node in nodes:
-                self._aliases(node)
+        bound = [each for node in nodes for each in bindings(node)]
+        for _ in range(2):  # an alias of an alias needs a second look
+            for target, value in bound:
+                self._alias(target, value)
 
     def _imports(self, node: ast.AST) -> None:
         match node:
@@ -118,15 +118,14 @@ class _Names:
                         origin = f"{package}.{each.name}" if module else package + each.name
                         self.origins[each.asname or each.name].add(origin)
 
-    def _aliases(self, node: ast.AST) -> None:
-        for target, value in bindings(node):
-            if isinstance(value, ast.Lambda) and value not in self.definitions[target]:
-                self.definitions[target].append(value)
-            if isinstance(value, ast.Call) and not _is_lasting(value):
-                continue
-            found = _origins(value, self.origins, self.star_imports, self.definitions)
-            if found:
-                self.origins[target] |= found
+    def _alias(self, target: str, value: ast.expr) -> None:
+        if isinstance(value, ast.Lambda) and value not in self.definitions[target]:
+            self.definitions[target].append(value)
+        if isinstance(value, ast.Call) and not _is_lasting(value):
+            return
+        found = _origins(value, self.origins, self.star_imports, self.definitions)
+        if found:
+            self.origins[target] |= found
 
 
 def _is_lasting(call: ast.Call) -> bool:

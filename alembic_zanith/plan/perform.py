@@ -157,6 +157,16 @@ def is_block(value: Any) -> bool:
 
 
 def line_of(call: ast.Call) -> int:
-    """Return the line that Python gives a call in a traceback: of a method that of its name."""
-    where = call.func.end_lineno if isinstance(call.func, ast.Attribute) else call.lineno
-    return where or call.lineno
+    """Return the line that Python gives a call in a traceback.
+
+    A method in a chain of several lines has that of its name; what is called on an imported
+    module, or with `*` or `**`, has that of the beginning.
+    """
+    unpacks = any(isinstance(each, ast.Starred) for each in call.args)
+    unpacks = unpacks or any(each.arg is None for each in call.keywords)
+    match call.func:
+        case ast.Attribute(value=owner, end_lineno=int(line)) if not (
+            unpacks or isinstance(owner, ast.Name)
+        ):
+            return line
+    return call.lineno

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import textwrap
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy.engine import Dialect
@@ -16,9 +18,10 @@ from .names import BATCH, OP, Module
 from .perform import Performer
 from .pure import BUILTINS, NotKnown, attribute_of
 from .source import calls_in
-from .statements import Left, mutated_in, run_statement, stored_in
+from .statements import Left, TooLong, mutated_in, run_statement, stored_in
 
 _SEND = {"exec_driver_sql", "execute", "executemany", "scalar", "scalars", "stream"}
+_LONGEST = 80
 _DEEPEST = 40
 _MOST = 100_000
 # What gives names at module level their values; the rest leaves them unknown.
@@ -29,18 +32,21 @@ _BINDING |= ast.FunctionDef | ast.AsyncFunctionDef
 class ScriptReader(Evaluator):
     """Reads one script. What it finds is in `performer.noted`, `possible` and `reasons`."""
 
-    def __init__(self, module: Module, handles: Handles, dialect: Dialect) -> None:
+    def __init__(self, module: Module, dialect: Dialect) -> None:
         super().__init__()
         self.performer = Performer(dialect)
         self.possible = set[PossibleCall]()
         self.reasons: list[str] = []
         self._module = module
-        self._handles = handles
         self._done = set[ast.AST]()
         self._depth = 0
         self._steps = 0
         self._has_perhaps_returned = False
         self.globals = self.scope = Scope(Scope(names=dict(BUILTINS)))
+
+    @cached_property
+    def _handles(self) -> Handles:
+        return Handles(self._module)  # needed only where something is not known
 
     def read_module(self) -> None:
         """Give the names at module level their values, as far as the text tells."""
@@ -80,7 +86,8 @@ class ScriptReader(Evaluator):
         except NotKnown as reason:
             left = set(calls_in(node, self._module, self._handles, self._done))
             for each in sorted(left - self.possible, key=lambda each: each.line):
-                self.missed(f"line {each.line}, {each.source}: {reason}")
+                source = textwrap.shorten(each.source, _LONGEST, placeholder=" …")
+                self.missed(f"line {each.line}, {source}: {reason}")
             self.possible |= left
             return reason
         finally:
@@ -154,15 +161,12 @@ class ScriptReader(Evaluator):
         return value
 
     def _arguments(self, function: ScriptFunction, call: ast.Call) -> dict[str, Any]:
-        given = [each.value if isinstance(each, ast.Starred) else each for each in call.args]
-        values = [self.value(each) for each in given]
-        named = {each.arg: self.value(each.value) for each in call.keywords}
+        values, named, unclear = self._given(call)
         arguments = function.node.args
         plain = [*arguments.posonlyargs, *arguments.args]
         defaults = [None] * (len(plain) - len(arguments.defaults)) + arguments.defaults
         pairs = [*zip(plain, defaults, strict=True)]
         pairs += zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        unclear = any(isinstance(each, ast.Starred) for each in call.args) or None in named
         names: dict[str, Any] = {}
         for position, (parameter, default) in enumerate(pairs):
             name = parameter.arg
@@ -182,12 +186,31 @@ class ScriptReader(Evaluator):
             names[arguments.kwarg.arg] = _all_known(others, unclear)
         return names
 
+    def _given(self, call: ast.Call) -> tuple[list[Any], dict[str, Any], bool]:
+        """Return the arguments of a call, and whether it is unclear which and how many."""
+        values: list[Any] = []
+        named: dict[str, Any] = {}
+        unclear = False
+        for each in call.args:
+            is_starred = isinstance(each, ast.Starred)
+            value = self.value(each.value if isinstance(each, ast.Starred) else each)
+            if is_starred and not isinstance(value, list | tuple):
+                unclear = True
+            values += value if is_starred and not unclear else [value]
+        for keyword in call.keywords:
+            value = self.value(keyword.value)
+            if keyword.arg is None and not isinstance(value, dict):
+                unclear = True
+                continue
+            named.update(value if keyword.arg is None else {keyword.arg: value})
+        return values, named, unclear
+
     def run(self, block: list[ast.stmt]) -> None:
         """Go through statements; raises `Left` where the block is left."""
         for statement in block:
             self._steps += 1
             if self._steps > _MOST:
-                raise NotKnown("it is too long to be worked out")
+                raise TooLong("it is too long to be worked out")
             run_statement(statement, self)
 
     def bind(self, target: ast.expr, value: Any) -> None:
@@ -201,7 +224,8 @@ class ScriptReader(Evaluator):
                     each.value, ast.Name
                 ):
                     self.scope.forget(each.value.id)
-        self.scope.names.update(found)
+        for name, each in found.items():
+            self.scope.assign(name, each)
 
     def forget(self, block: list[ast.stmt]) -> None:
         """Have everything that a block binds or changes stand for something unknown."""

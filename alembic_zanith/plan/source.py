@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Container, Iterator
 
 from .calls import goes_around, matters
@@ -11,6 +12,11 @@ from .model import PossibleCall
 from .names import Definition, Module
 
 _Test = Callable[[ast.AST], bool]
+# No way around goes without one of these; most scripts have none, and need not be parsed.
+_HINTS = re.compile(
+    r"conn|bind|cur|engine|copy_|executemany|psycopg|asyncpg|pg8000|aiopg"
+    r"|subprocess|asyncio|\b(os|pty)\b"
+)
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -48,6 +54,8 @@ def reaches_around(source: str, function: str) -> tuple[PossibleCall, ...]:
     >>> [(each.line, each.source) for each in reaches_around(script, "upgrade")]
     [(4, "cursor.execute('DROP TABLE users')")]
     """
+    if not _HINTS.search(source):
+        return ()
     module = Module.parse(source)
     handles = Handles(module)
     return _calls(module, function, 0, lambda node: goes_around(node, module, handles))

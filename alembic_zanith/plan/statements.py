@@ -30,6 +30,10 @@ class Left(Exception):
         self.value = value
 
 
+class TooLong(Exception):
+    """The script has more to go through than can be worth it."""
+
+
 @singledispatch
 def run_statement(node: ast.stmt, reader: ScriptReader) -> None:
     """Go through one statement. One that nobody registered is only looked into."""
@@ -37,6 +41,14 @@ def run_statement(node: ast.stmt, reader: ScriptReader) -> None:
         if isinstance(child, ast.expr):
             reader.value(child)
     reader.forget([node])
+
+
+@run_statement.register(ast.Global)
+@run_statement.register(ast.Nonlocal)
+def _(node: ast.Global | ast.Nonlocal, reader: ScriptReader) -> None:
+    for name in node.names:
+        is_global = isinstance(node, ast.Global)
+        reader.scope.elsewhere[name] = reader.globals if is_global else reader.scope.owner(name)
 
 
 @run_statement.register(ast.Pass)
@@ -87,14 +99,14 @@ def _(node: ast.Raise, reader: ScriptReader) -> None:
 @run_statement.register(ast.FunctionDef)
 @run_statement.register(ast.AsyncFunctionDef)
 def _(node: ast.FunctionDef | ast.AsyncFunctionDef, reader: ScriptReader) -> None:
-    reader.scope.names[node.name] = ScriptFunction(node, reader.scope)
+    reader.scope.assign(node.name, ScriptFunction(node, reader.scope))
 
 
 @run_statement.register(ast.Import)
 def _(node: ast.Import, reader: ScriptReader) -> None:
     for each in node.names:
         name = each.name if each.asname else each.name.partition(".")[0]
-        reader.scope.names[each.asname or name] = _import(name, reader)
+        reader.scope.assign(each.asname or name, _import(name, reader))
 
 
 @run_statement.register(ast.ImportFrom)
@@ -103,7 +115,8 @@ def _(node: ast.ImportFrom, reader: ScriptReader) -> None:
     for each in node.names:
         if each.name == "*":
             continue  # a name that is used and bound by nothing else stays unknown
-        reader.scope.names[each.asname or each.name] = _import(f"{package}.{each.name}", reader)
+        found = _import(f"{package}.{each.name}", reader)
+        reader.scope.assign(each.asname or each.name, found)
 
 
 def _import(name: str, reader: ScriptReader) -> Any:

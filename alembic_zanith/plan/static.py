@@ -13,12 +13,10 @@ from alembic.operations import MigrateOperation
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
-from .handles import Handles
 from .model import PossibleCall
 from .names import Module
-from .pure import NotKnown
 from .reader import ScriptReader
-from .statements import Left
+from .statements import Left, TooLong
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def operations_in(
     except (SyntaxError, ValueError) as error:
         return StaticScript((), ended=f"{path} is no Python that can be read: {error}")
     made = postgresql.dialect() if dialect is None else dialect  # type: ignore[no-untyped-call]  # SQLAlchemy's own
-    reader = ScriptReader(module, Handles(module), made)
+    reader = ScriptReader(module, made)
     reader.read_module()
     definitions = [
         each
@@ -75,7 +73,7 @@ def operations_in(
         return StaticScript((), calls, f"{path} has no `def {function}()` at its top level")
     try:
         reader.call(definitions[-1])
-    except (Left, NotKnown) as error:
+    except (Left, TooLong) as error:
         reader.missed(str(error))
     noted = (
         StaticOperation(each.operation, each.sql, each.line, each.is_statement, each.under)
