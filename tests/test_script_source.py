@@ -258,6 +258,12 @@ def test_a_line_of_another_function_says_nothing_about_this_one() -> None:
             "with psycopg2.connect(url) as c:\n    c.execute('x')",
             ["psycopg2.connect(url)", "c.execute('x')"],
         ),
+        ("getattr(op.get_bind(), 'connection').cursor().execute('x')", None),
+        ("getattr(op.get_bind(), name).cursor().execute('x')", None),
+        ("op.get_bind().dialect.dbapi.connect(url)", None),
+        ("op.get_bind().dialect.do_execute(cursor, 'x', ())", None),
+        ("execute_values(anything, 'x', rows)", None),
+        ("__import__('subprocess').run('psql')", None),
         ("self.raw = op.get_bind().connection", None),
         ("subprocess.run(['psql', '-c', 'x'])", None),
         ("subprocess.check_call(['psql'])", None),
@@ -290,6 +296,17 @@ def test_what_sqlalchemy_does_not_see_reaches_around(body: str, calls: list[str]
 )
 def test_what_sqlalchemy_sees_does_not_reach_around(body: str) -> None:
     assert around(body) == []
+
+
+def test_a_script_that_is_no_python_calls_nothing() -> None:
+    assert possible_calls("def upgrade(:\n    op.drop_table('t')", "upgrade", 0) == ()
+    assert reaches_around("def upgrade(:\n    cursor.execute('x')", "upgrade") == ()
+
+
+def test_a_byte_order_mark_is_no_obstacle() -> None:
+    text = "\ufeffdef upgrade():\n    op.drop_table('t')\n    cursor.execute('x')"
+    assert len(possible_calls(text, "upgrade", 0)) == 2
+    assert len(reaches_around(text, "upgrade")) == 1
 
 
 def test_a_connection_is_followed_into_a_function_of_the_script() -> None:

@@ -217,3 +217,7 @@ def test_a_comment_that_is_nearly_one_is_reported(comment: str) -> None:
 
 def test_a_right_and_used_one_is_not_reported() -> None:
     assert complaints("op.drop_index('i')  # zanith: allow drops_index — unused") == ()
+
+
+def test_a_byte_order_mark_is_no_obstacle() -> None:
+    assert allows_dropping_an_index("\ufeffop.drop_index('i')  # zanith: allow drops_index — no", 1)

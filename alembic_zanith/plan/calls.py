@@ -62,6 +62,7 @@ _ONLY_DRIVERS = {
     "copy_to_table",
     "executemany",
 }
+_OF_DRIVERS = {"connect", "create_pool", "execute_batch", "execute_values", "ConnectionPool"}
 _HARMLESS_ON_DRIVERS = {
     "close",
     "commit",
@@ -100,7 +101,7 @@ def goes_around(node: ast.AST, module: Module, handles: Handles) -> bool:
     if not isinstance(node, ast.Call):
         return _keeps_raw(node, handles)
     origins = module.origins_of(node.func)
-    if any(_is_program(each) or _connects(each) for each in origins):
+    if any(_is_program(each) or _is_of_driver(each) for each in origins):
         return True
     match node.func:
         case ast.Attribute(value=value, attr=name):
@@ -210,9 +211,9 @@ def _is_program(origin: str) -> bool:
     return origin in _MORE_PROGRAMS or origin.startswith(_PROGRAMS)
 
 
-def _connects(origin: str) -> bool:
+def _is_of_driver(origin: str) -> bool:
     parts = origin.split(".")
-    return parts[0] in DRIVERS and parts[-1] in {"connect", "create_pool", "ConnectionPool"}
+    return parts[0] in DRIVERS and parts[-1] in _OF_DRIVERS
 
 
 def _keeps_raw(node: ast.AST, handles: Handles) -> bool:

@@ -47,7 +47,10 @@ _ANYWHERE = {
     "dbapi_connection": Handle.RAW,
     "raw_connection": Handle.RAW,
     "get_raw_connection": Handle.RAW,
+    "_dbapi_connection": Handle.RAW,
     "cursor": Handle.RAW,
+    "dbapi": Handle.RAW,
+    "loaded_dbapi": Handle.RAW,
     "get_bind": Handle.CONNECTION,
     "get_context": Handle.CONTEXT,
 }
@@ -175,6 +178,8 @@ class Handles:
             if origin.partition(".")[0] in DRIVERS and "connect" in origin.lower():
                 yield Handle.RAW
         match call.func:
+            case ast.Name(id="getattr") if len(call.args) > 1:
+                yield from self._looked_up(call.args[0], call.args[1])
             case ast.Name(id=name) if name in self._module.definitions:
                 yield from self._returns.get(name, ())
             case ast.Name(id=name) | ast.Attribute(attr=name) if name in _PASSING:
@@ -182,6 +187,13 @@ class Handles:
                     yield from self._of(argument)
             case _:
                 yield from self._of(call.func)
+
+    def _looked_up(self, owner: ast.expr, name: ast.expr) -> set[Handle]:
+        owners = self._of(owner)
+        if isinstance(name, ast.Constant):
+            return self._attribute(owners, str(name.value))
+        # A name that is worked out may be that of the driver's connection as well.
+        return {Handle.RAW} if owners & {Handle.CONNECTION, Handle.RAW} else set()
 
     def _named(self, node: ast.AST, name: str) -> set[Handle]:
         scope = self._outer.get(node, self._module.tree)

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Definition = FunctionNode | ast.ClassDef
+BYTE_ORDER_MARK = "\ufeff"
+"""What some editors write in front of a file; Python takes it in a file, not in a string."""
 OP = "alembic.op"
 BATCH = "alembic.op.batch_alter_table()"
+_FOLLOWED = {"__import__", "batch_alter_table", "getattr", "import_module"}
 _USUAL = {"op": OP, "batch_op": BATCH}
 
 
@@ -35,7 +38,7 @@ class Module:
     @classmethod
     def parse(cls, source: str) -> Module:
         """Read a script; raises SyntaxError or ValueError where it is no Python."""
-        tree = ast.parse(source)
+        tree = ast.parse(source.removeprefix(BYTE_ORDER_MARK))
         names = _Names(tree)
         return cls(
             tree,
@@ -72,6 +75,11 @@ def _origins(
             func=ast.Name(id="getattr"), args=[value, ast.Constant(value=str(attribute)), *_]
         ):
             return frozenset(f"{each}.{attribute}" for each in _origins(value, known, stars, own))
+        case ast.Call(
+            func=ast.Name(id="__import__") | ast.Attribute(attr="import_module"),
+            args=[ast.Constant(value=str(module)), *_],
+        ):
+            return frozenset({module})
         case ast.Call(func=function):
             return frozenset(f"{each}()" for each in _origins(function, known, stars, own))
         case ast.Await(value=value) | ast.NamedExpr(value=value):
@@ -132,7 +140,7 @@ def _is_lasting(call: ast.Call) -> bool:
     """Whether what a call returns is followed by name: `getattr(op, …)`, batches and instances."""
     match call.func:
         case ast.Attribute(attr=name) | ast.Name(id=name):
-            return name in ("getattr", "batch_alter_table") or name[:1].isupper()
+            return name in _FOLLOWED or name[:1].isupper()
     return False
 
 

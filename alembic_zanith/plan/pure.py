@@ -125,6 +125,8 @@ def is_pure(function: Callable[..., Any]) -> bool:
     if function in _PLAIN_CALLABLES:
         return True
     owner = getattr(function, "__self__", None)
+    if getattr(function, "__name__", "").startswith("register"):
+        return False  # it would change SQLAlchemy itself
     if owner is None or isinstance(owner, types.ModuleType):
         home = getattr(function, "__module__", None) or type(function).__module__
         return home.startswith(_HOMES) or type(function).__module__.startswith(_HOMES)

@@ -11,11 +11,11 @@ from .handles import Handles
 from .model import PossibleCall
 from .names import Definition, Module
 
-_Test = Callable[[ast.AST], bool]
+_Test = Callable[[ast.AST, Module, Handles], bool]
 # No way around goes without one of these; most scripts have none, and need not be parsed.
 _HINTS = re.compile(
     r"conn|bind|cur|engine|copy_|executemany|psycopg|asyncpg|pg8000|aiopg"
-    r"|subprocess|asyncio|\b(os|pty)\b"
+    r"|dbapi|__import__|import_module|subprocess|asyncio|\b(os|pty)\b"
 )
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -35,9 +35,7 @@ def possible_calls(source: str, function: str, after: int) -> tuple[PossibleCall
     >>> [(each.line, each.source) for each in possible_calls(script, "upgrade", 3)]
     [(4, 'op.drop_table(row.name)')]
     """
-    module = Module.parse(source)
-    handles = Handles(module)
-    return _calls(module, function, after, lambda node: matters(node, module, handles))
+    return _calls(source, function, after, matters)
 
 
 def reaches_around(source: str, function: str) -> tuple[PossibleCall, ...]:
@@ -56,9 +54,7 @@ def reaches_around(source: str, function: str) -> tuple[PossibleCall, ...]:
     """
     if not _HINTS.search(source):
         return ()
-    module = Module.parse(source)
-    handles = Handles(module)
-    return _calls(module, function, 0, lambda node: goes_around(node, module, handles))
+    return _calls(source, function, 0, goes_around)
 
 
 def calls_in(
@@ -73,13 +69,18 @@ def calls_in(
             yield _call(each)
 
 
-def _calls(module: Module, function: str, after: int, wanted: _Test) -> tuple[PossibleCall, ...]:
+def _calls(source: str, function: str, after: int, wanted: _Test) -> tuple[PossibleCall, ...]:
+    try:
+        module = Module.parse(source)
+    except (SyntaxError, ValueError):
+        return ()  # it cannot run either
+    handles = Handles(module)
     roots = [
         part
         for definition in module.definitions.get(function, ())
         for part in _behind(definition, after)
     ]
-    found = {_call(each) for each in _reachable(roots, module) if wanted(each)}
+    found = {_call(each) for each in _reachable(roots, module) if wanted(each, module, handles)}
     return tuple(sorted(found, key=lambda each: (each.line, each.source)))
 
 

@@ -19,6 +19,7 @@ from alembic_zanith.risk.change import KINDS
 from alembic_zanith.risk.reasons import Reason
 
 from .model import Suppression
+from .names import BYTE_ORDER_MARK
 
 LIST_NAME = "zanith_allow"
 _BODIES = {"body", "orelse", "finalbody", "handlers", "cases"}
@@ -88,6 +89,7 @@ def read_suppressions(source: str) -> Suppressions:
     """Return the suppressions in the text of a script; one that does not parse has none."""
     if "zanith" not in source:  # most scripts, and reading their tokens is slow
         return Suppressions()
+    source = source.removeprefix(BYTE_ORDER_MARK)
     try:
         tree = ast.parse(source)
         comments = list(_comments(source))
