@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import RevisionStep
 
-from alembic_zanith.config import SETTINGS, DestructiveOps, Settings, settings_of
+from alembic_zanith.config import SETTINGS, DestructiveOps, PlanSource, Settings, settings_of
 from alembic_zanith.config.sources import flags_given
 from alembic_zanith.errors import RefusedError, UnsupportedDatabaseError
 from alembic_zanith.gates.check import check
@@ -22,6 +22,7 @@ from alembic_zanith.locking.advisory import run_lock
 from alembic_zanith.locking.blockers import watching_blockers
 from alembic_zanith.locking.retrying import RetryPolicy
 from alembic_zanith.locking.timeouts import Timeout, run_timeouts
+from alembic_zanith.plan.from_text import read
 from alembic_zanith.plan.live import with_live_facts
 from alembic_zanith.plan.model import Plan
 from alembic_zanith.plan.record import Recording, Translate, record
@@ -218,7 +219,8 @@ class _GatedRun:
             with_sql=self._wants_sql,
             default_schema=self._default_schema,
         )
-        plan = record([step.revision for step in steps], recording)
+        by_text = self._settings.plan is PlanSource.STATIC
+        plan = (read if by_text else record)([step.revision for step in steps], recording)
         connection = None if self._context.as_sql else self._context.connection
         if connection is not None:
             began = not connection.in_transaction()

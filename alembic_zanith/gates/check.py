@@ -106,5 +106,10 @@ def _warnings(plan: Plan, settings: Settings) -> Iterator[str]:
                 f"Revision {revision.revision} is known in part, because {revision.ended}.{further}"
                 " Each of its statements is checked when it runs."
             )
+        for call in revision.around:
+            yield (
+                f"Revision {revision.revision}, line {call.line}: nobody sees what {call.source} "
+                "sends, so nothing of it is checked."
+            )
         for complaint in revision.complaints:
             yield f"Revision {revision.revision}: {complaint}"

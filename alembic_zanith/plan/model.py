@@ -59,6 +59,8 @@ class PlannedRevision:
     possible: tuple[PossibleCall, ...] = ()
     complaints: tuple[str, ...] = ()
     """What is wrong with its suppressions, a sentence each."""
+    around: tuple[PossibleCall, ...] = ()
+    """Calls that can reach the database, or anything else, where nobody sees what they send."""
 
     @property
     def is_partial(self) -> bool:

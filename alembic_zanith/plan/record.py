@@ -31,7 +31,7 @@ from alembic_zanith.risk.reading import changes_of, is_registered
 from alembic_zanith.risk.statements import changes_in
 
 from .model import Plan, PlannedOperation, PlannedRevision, PossibleCall
-from .source import possible_calls
+from .source import possible_calls, reaches_around
 from .stand_in import NeedsDatabase, StandIn, no_database
 from .suppressions import Suppressions, read_suppressions
 
@@ -167,6 +167,7 @@ class _Recorder:
             ended,
             () if ended is None else self._possible(),
             self._suppressions.complaints(used if ended is None else self._suppressions.all),
+            reaches_around(source_of(self._script), self._recording.function),
         )
 
     def _operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:

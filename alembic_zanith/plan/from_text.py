@@ -1,0 +1,60 @@
+"""A plan from the text of scripts alone, for projects with `plan = static`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from alembic.script import Script
+
+from alembic_zanith.risk.assessment import Assessment
+from alembic_zanith.risk.plan_facts import PlanFacts
+from alembic_zanith.risk.reading import changes_of
+
+from .model import Plan, PlannedOperation, PlannedRevision
+from .record import Recording, operation_name, source_of
+from .source import reaches_around
+from .static import operations_in
+from .suppressions import read_suppressions
+
+
+def read(scripts: Iterable[Script], recording: Recording) -> Plan:
+    """Return what scripts would do, as far as their text says; nothing of them is called.
+
+    Example::
+
+        read(directory.walk_revisions(), Recording(postgresql.dialect()))
+    """
+    facts = PlanFacts(recording.default_schema)
+    revisions = tuple(_revision(script, recording, facts) for script in scripts)
+    return Plan(revisions, recording.is_downgrade)
+
+
+def _revision(script: Script, recording: Recording, facts: PlanFacts) -> PlannedRevision:
+    source = source_of(script)
+    suppressions = read_suppressions(source)
+    found = operations_in(source, recording.function, script.path, recording.dialect)
+    operations = []
+    for each in found.operations:
+        operation = each.operation
+        if recording.translate is not None:
+            operation = recording.translate(operation, facts)
+        changes = changes_of(operation)
+        name = "connection.execute" if each.is_statement else operation_name(operation)
+        assessment = facts.refine(Assessment.of(name, changes), script.revision)
+        allowed_by = suppressions.covering(each.line, assessment.reasons, assessment.kind)
+        operations.append(
+            PlannedOperation(
+                assessment, each.sql, each.line, allowed_by=allowed_by, changes=changes
+            )
+        )
+    used = {each for operation in operations for each in operation.allowed_by}
+    return PlannedRevision(
+        script.revision,
+        script.path,
+        script.doc,
+        tuple(operations),
+        found.ended,
+        found.possible,
+        suppressions.complaints(used if found.ended is None else suppressions.all),
+        reaches_around(source, recording.function),
+    )
