@@ -39,6 +39,8 @@ OPERATIONS: list[MigrateOperation] = [
     ops.RenameTableOp("t", "u", schema="s"),
     ops.CreateIndexOp("i", "t", ["c"]),
     ops.CreateIndexOp("i", "t", ["c"], unique=True, schema="s"),
+    ops.CreateIndexOp("i", "t", ["c"], postgresql_where=sa.text("c > 0")),
+    ops.CreateIndexOp("i", "t", [sa.text("lower(c)")], postgresql_ops={}),
     ops.CreateIndexOp("i", "t", ["c"], postgresql_concurrently=True),
     ops.CreateIndexOp("i", "t", ["c"], unique=True, postgresql_concurrently=True),
     ops.DropIndexOp("i"),

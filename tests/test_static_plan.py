@@ -12,7 +12,7 @@ from alembic.operations import MigrateOperation, ops
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql
 
-from alembic_zanith.plan.record import record
+from alembic_zanith.plan.record import Recording, record
 from alembic_zanith.plan.static import StaticScript, operations_in
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.plan_facts import PlanFacts
@@ -67,7 +67,7 @@ def recorded_in(versions: Path, revision: str, function: str) -> Seen:
     directory = ScriptDirectory(str(versions.parent), version_locations=[str(versions)])
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
     found = directory.get_revision(revision)
-    (plan,) = record([found], dialect, is_downgrade=function == "downgrade").revisions
+    (plan,) = record([found], Recording(dialect, function == "downgrade")).revisions
     assert plan.ended is None
     return [
         (

@@ -116,16 +116,16 @@ class Performer:
         given = [*args, *kwargs.values()]
         return getattr(function, "__name__", "") in _OF_CONSTRUCT and self.connection in given
 
-    def _operation(self, operation: MigrateOperation, invoke: Callable[[], Any]) -> Any:
+    def _operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:
         if self._is_invoking:  # what the implementation of another operation calls
-            return invoke()
+            return invoke(operation)
         start = self._written.tell()
         self._is_invoking = True
         result: Any = NotKnown("it is a result that only a database has")
         try:
             # Operations of ours refuse to be written as SQL.
             if not hasattr(operation, "kind"):
-                result = invoke()
+                result = invoke(operation)
         finally:
             self._is_invoking = False
             sql = self._written.getvalue()[start:].strip()

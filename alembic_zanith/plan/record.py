@@ -21,6 +21,7 @@ from alembic.operations.ops import CreateTableOp, ExecuteSQLOp
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import ExecutableDDLElement
 
 from alembic_zanith import hooks
 from alembic_zanith.risk import operations as _entries  # noqa: F401 -- registers them
@@ -210,12 +211,21 @@ class _Recorder:
         return result, f"{text.rstrip('; ')};" if text else ""
 
     def _statement(self, statement: Any) -> str:
-        sql = str(statement)
+        sql = self._text(statement)
+        if self._depth:  # a type that an operation creates along with its table
+            self._written.write(f"{sql};\n\n")
+            return sql
         operation: MigrateOperation = ExecuteSQLOp(statement)
         if self._recording.translate is not None:
             operation = self._recording.translate(operation, self._facts)
         self._note("connection.execute", changes_of(operation), sql)
         return sql
+
+    def _text(self, statement: Any) -> str:
+        if isinstance(statement, ExecutableDDLElement):
+            # Types of PostgreSQL have no words in SQLAlchemy's default dialect.
+            return str(statement.compile(dialect=self._recording.dialect)).strip()
+        return str(statement)
 
     def _note(self, name: str, changes: tuple[Change, ...], sql: str) -> None:
         self._append(self._assess(name, changes), sql, changes)

@@ -51,12 +51,18 @@ def reads_class(*paths: str) -> Callable[[R], R]:
 
 
 def changes_of(operation: MigrateOperation) -> tuple[Change, ...]:
-    """Return what an operation changes. One that nobody registered is like raw SQL."""
+    """Return what an operation changes. One that nobody registered is like raw SQL.
+
+    So is one that its entry cannot read: a migration must not fail for that.
+    """
     reader = _reader(operation)
-    if reader is not None:
-        return tuple(reader(operation))
     name = type(operation).__name__
-    return (RawSql(name, f"no risk entry is registered for {name}"),)
+    if reader is None:
+        return (RawSql(name, f"no risk entry is registered for {name}"),)
+    try:
+        return tuple(reader(operation))
+    except Exception as error:
+        return (RawSql(name, f"its risk entry fails: {type(error).__name__}: {error}"),)
 
 
 def is_registered(operation: MigrateOperation) -> bool:
