@@ -27,6 +27,8 @@ DELETES = {
     "$$ DECLARE c refcursor; BEGIN OPEN c FOR EXECUTE 'DELETE FROM t RETURNING 1'; END $$",
     "row types": "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ DECLARE a t%ROWTYPE; "
     'b "T".id%TYPE; BEGIN a.id := 1; DELETE FROM t; END $$',
+    "arrays of made types": "CREATE FUNCTION f(a mood[]) RETURNS mood[] LANGUAGE plpgsql AS $$ "
+    "DECLARE b pair[]; BEGIN b[2:3] := ARRAY[]::pair[]; DELETE FROM t; RETURN a; END $$",
     "SQL": "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ SELECT 1; DELETE FROM t; $$",
     "SQL without a word for it": "CREATE FUNCTION f() RETURNS void AS 'DELETE FROM t' LANGUAGE 'SQL'",
     "a standard body": "CREATE FUNCTION f() RETURNS void BEGIN ATOMIC SELECT 1; DELETE FROM t; END",
@@ -41,6 +43,8 @@ CALLS = [
     "CALL f()",
     "DO $$ BEGIN PERFORM f(); END $$",
     "DO $$ DECLARE x int; BEGIN x := f(); END $$",
+    "DO $$ DECLARE x int; BEGIN x = lower(f(a := 1)); END $$",
+    "DO $$ DECLARE x int[]; BEGIN x[1:2] := f(); END $$",
     "DO $$ DECLARE x int := f(); BEGIN NULL; END $$",
     "DO $$ BEGIN IF f() > 1 THEN NULL; END IF; END $$",
     "DO $$ BEGIN EXECUTE 'SELECT f()'; END $$",
@@ -179,6 +183,16 @@ def test_a_trigger_counts_in_the_writes_that_fire_it(body: str) -> None:
     assert "x of t fires, and runs f: the plan makes it in 1a2b" in updated.findings[0].facts
     assert inserted.level.word == "safe"
     assert elsewhere.level.word == "medium"
+
+
+def test_the_function_of_an_event_trigger_is_read() -> None:
+    define = (
+        "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF tg_tag = 'x' THEN RETURN; END IF; DELETE FROM t; END $$"
+    )
+    (found,) = plan(define)
+    routine = getattr(found.findings[0].change, "defines", None)
+    assert [each.kind for each in getattr(routine, "does", ())] == ["delete_rows"]
 
 
 def test_a_trigger_that_is_dropped_does_not_fire() -> None:

@@ -137,6 +137,15 @@ NOT_SAFE = {
         "ALTER TABLE old ADD FOREIGN KEY (c) REFERENCES t",
         "TRUNCATE t CASCADE",
     ),
+    "what points to the rows of a new table": (
+        "CREATE TABLE roles (id int PRIMARY KEY)",
+        "ALTER TABLE t ADD FOREIGN KEY (role) REFERENCES roles ON DELETE CASCADE",
+        "DELETE FROM roles",
+    ),
+    "one that a block made if it was not there": (
+        "DO $$ BEGIN CREATE TABLE t (); EXCEPTION WHEN duplicate_table THEN NULL; END $$",
+        "DROP TABLE t",
+    ),
     "a column that has been filled": (
         "ALTER TABLE t ADD n int",
         "UPDATE t SET n = c WHERE n IS NULL",

@@ -80,6 +80,7 @@ class _GatedRun:
         self._context = context
         self._settings = settings
         self._arguments = arguments
+        self._stack = ExitStack()
         self._translate: Translate | None = None
         self._plan: Plan | None = None
         self._guards = Guards()
@@ -91,7 +92,7 @@ class _GatedRun:
 
     def go(self, steps_of: StepsOf, run: Run) -> None:
         """Plan, check, and run."""
-        with ExitStack() as stack:
+        with self._stack as stack:
             # Whatever runs migrations by a function of its own has it called just once, by
             # Alembic; most of these run none, such as `alembic history --indicate-current`.
             if "destination_rev" not in self._context.opts:
@@ -178,6 +179,7 @@ class _GatedRun:
             self._preflight,
             self._default_schema,
         )
+        self._stack.enter_context(watch.listening())
         for step in steps:
             if isinstance(step, RevisionStep):
                 step.migration_fn = watch.around(step)

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations.base import Operations
+from alembic.operations.ops import ExecuteSQLOp
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -34,6 +35,7 @@ from alembic_zanith.plan.suppressions import Suppressions, read_suppressions
 from alembic_zanith.reports.refusal import refusal_text
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change, Cost, Lock
+from alembic_zanith.risk.changes.raw import RawSql
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import Ceilings, refine
 from alembic_zanith.risk.reading import changes_of, is_registered
@@ -140,10 +142,20 @@ class Watch:
         self._expect()
 
     @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear of every statement, of all engines; those of migrations are checked."""
+        if self._context.as_sql:
+            yield
+            return
+        event.listen(Engine, "before_cursor_execute", _check_statement, retval=True)
+        try:
+            yield
+        finally:
+            event.remove(Engine, "before_cursor_execute", _check_statement)
+
+    @contextmanager
     def _watching(self) -> Iterator[None]:
         token = _RUNNING.set(self)
-        if not self._context.as_sql:
-            event.listen(Engine, "before_cursor_execute", _check_statement, retval=True)
         try:
             with (
                 hooks.watching(self._operation),
@@ -151,8 +163,6 @@ class Watch:
             ):
                 yield
         finally:
-            if not self._context.as_sql:
-                event.remove(Engine, "before_cursor_execute", _check_statement)
             _RUNNING.reset(token)
 
     @contextmanager
@@ -181,8 +191,14 @@ class Watch:
             assessment = Assessment.of(operation_name(operation), changes)
             self._judge(assessment, functools.partial(self._sql_of, operation, changes))
         self._expected.update(changes)
-        with self._within(None if is_ours(operation) else level):
+        with self._within(None if self._is_known(operation, changes) else level):
             return invoke(operation)
+
+    def _is_known(self, operation: MigrateOperation, changes: tuple[Change, ...]) -> bool:
+        """Whether the operation sends nothing but what its changes were read from."""
+        if isinstance(operation, ExecuteSQLOp):
+            return not any(isinstance(change, RawSql) for change in changes)
+        return is_ours(operation)
 
     def _is_as_planned(self, changes: tuple[Change, ...], level: Level) -> bool:
         """Whether the plan has said all that there is to say.

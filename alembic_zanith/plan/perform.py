@@ -126,6 +126,8 @@ class Performer:
             # Operations of ours refuse to be written as SQL.
             if not hasattr(operation, "kind"):
                 result = invoke(operation)
+                if self._written.tell() == start:  # a batch writes when its block ends
+                    self.operations.invoke(operation)
         finally:
             self._is_invoking = False
             sql = self._written.getvalue()[start:].strip()

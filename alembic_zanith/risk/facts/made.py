@@ -52,6 +52,8 @@ class Made:
     indexes: dict[TableRef, str] = field(default_factory=dict)
     constraints: dict[TableRef, dict[str, str]] = field(default_factory=dict)
     objects: dict[tuple[str, str], str] = field(default_factory=dict)
+    referenced: set[TableRef] = field(default_factory=set)
+    """New tables that rows which were there before point to, and may be deleted with."""
 
     def table(self, table: TableRef, revision: str) -> str | None:
         """Return the revision that made a table, as one sees it from a revision; None if none did.
@@ -236,6 +238,9 @@ def _drop_index(made: Made, change: indexes.DropIndex, revision: str) -> None:
     constraints.AddCheck,
 )
 def _add_constraint(made: Made, change: constraints.ConstraintChange, revision: str) -> None:
+    parent = change.parent if isinstance(change, constraints.AddForeignKey) else None
+    if parent is not None and made.table(change.table, revision) is None:
+        made.referenced.add(made.names.key(parent))
     if change.name and not change.if_not_exists:
         known = made.constraints.setdefault(made.names.key(change.table), {})
         known[change.name] = revision

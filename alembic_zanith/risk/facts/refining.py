@@ -61,6 +61,14 @@ def truncated(made: Made, finding: Finding, change: rows.TruncateTable, revision
     return finding if change.cascade else on_new_table(made, finding, change, revision)
 
 
+@refines(rows.DeleteRows)
+def deleted(made: Made, finding: Finding, change: rows.DeleteRows, revision: str) -> Finding:
+    """With ON DELETE CASCADE rows that were there before may go along with new ones."""
+    if made.names.key(change.table) in made.referenced:
+        return finding
+    return on_new_table(made, finding, change, revision)
+
+
 @refines(tables.CreateTable)
 def created(made: Made, finding: Finding, change: tables.CreateTable, revision: str) -> Finding:
     """What a new table stands on is not locked for anybody if it is new as well."""

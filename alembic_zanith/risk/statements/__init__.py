@@ -1,6 +1,6 @@
 """Read SQL into changes: PostgreSQL's own grammar, one file a family of statements."""
 
-from . import alter_table, drops, functions, objects, privileges, rows, sessions
+from . import alter_table, drops, functions, names, objects, privileges, rows, sessions
 from .registry import changes_in
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "changes_in",
     "drops",
     "functions",
+    "names",
     "objects",
     "privileges",
     "rows",

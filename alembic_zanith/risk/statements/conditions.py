@@ -31,7 +31,10 @@ def is_always(condition: Node) -> bool:
     >>> [is_always(expression(text)) for text in ("1 = 1 OR id = 5", "id = 5", "a.id = a.id")]
     [True, False, True]
     """
-    return truth(condition) is True
+    try:
+        return truth(condition) is True
+    except RecursionError:  # a thousand NOTs are there to hide something
+        return True
 
 
 def truth(condition: Node) -> Truth:

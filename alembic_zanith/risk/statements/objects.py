@@ -1,4 +1,4 @@
-"""CREATE, ALTER, COMMENT and RENAME of everything."""
+"""CREATE of everything, and ALTER of all but tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 from alembic_zanith.risk.change import Change, Lock, TableRef
 from alembic_zanith.risk.changes import (
-    columns,
     extensions,
     indexes,
     objects,
@@ -19,10 +18,7 @@ from alembic_zanith.risk.changes.raw import Harmless
 from .functions import calls
 from .parser import Node, Statement, enum_name, strings, unwrap
 from .registry import read_node, statement
-from .values import dotted, is_temporary, object_word, table, table_of
-
-_OF_TABLES = {"OBJECT_TABCONSTRAINT", "OBJECT_TRIGGER", "OBJECT_RULE", "OBJECT_POLICY"}
-_TABLE_LIKE = {"OBJECT_TABLE", "OBJECT_FOREIGN_TABLE", "OBJECT_MATVIEW", "OBJECT_VIEW"}
+from .values import is_temporary, object_word, table, table_of
 
 
 @statement("create_stmt", "create_foreign_table_stmt")
@@ -211,40 +207,6 @@ def create_rule(each: Statement) -> Iterator[Change]:
     yield objects.ReplaceObject("rule", name, table=on, lock=lock, defines=rule)
 
 
-@statement("rename_stmt")
-def rename(each: Statement) -> Iterator[Change]:
-    node = each.node
-    what = enum_name(node, "rename_type")
-    if what == "OBJECT_COLUMN":
-        yield columns.RenameColumn(table(node.relation), node.subname, node.newname)
-    elif what in _TABLE_LIKE:
-        yield tables.RenameTable(table(node.relation), node.newname)
-    elif node.HasField("relation") and what in _OF_TABLES:
-        on = table(node.relation)
-        name = f"{node.subname} of {on}"
-        lock = Lock.ACCESS_EXCLUSIVE
-        yield objects.RenameObject(object_word(what), name, table=on, lock=lock)
-    elif node.HasField("relation"):
-        name = str(table(node.relation))
-        # https://www.postgresql.org/docs/current/sql-alterindex.html
-        is_index = what == "OBJECT_INDEX"
-        lock = Lock.SHARE_UPDATE_EXCLUSIVE if is_index else Lock.ACCESS_EXCLUSIVE
-        yield objects.RenameObject(object_word(what), name, lock=lock)
-    else:
-        yield objects.RenameObject(object_word(what), dotted(node.object) or node.subname)
-
-
-@statement("alter_object_schema_stmt")
-def set_schema(each: Statement) -> Iterator[Change]:
-    node = each.node
-    what = enum_name(node, "object_type")
-    if what in _TABLE_LIKE:
-        yield tables.MoveTable(table(node.relation), node.newschema)
-    else:
-        name = str(table(node.relation)) if node.HasField("relation") else dotted(node.object)
-        yield objects.RenameObject(object_word(what), name)
-
-
 @statement("alter_enum_stmt")
 def alter_enum(each: Statement) -> Iterator[Change]:
     name = ".".join(strings(each.node.type_name))
@@ -264,19 +226,6 @@ def alter_domain(each: Statement) -> Iterator[Change]:
         yield objects.DropObject("constraint of domain", name)
     else:
         yield objects.AlterObject("domain", name)
-
-
-@statement("comment_stmt", "sec_label_stmt")
-def comment(each: Statement) -> Iterator[Change]:
-    what = enum_name(each.node, "objtype")
-    name, content = unwrap(each.node.object)
-    parts = strings(content.items) if name == "list" else []
-    if what == "OBJECT_TABLE" and parts:
-        yield tables.SetTableOptions(table_of(parts))
-    elif what == "OBJECT_COLUMN" and len(parts) > 1:
-        yield columns.SetColumnOptions(table_of(parts[:-1]), parts[-1])
-    else:
-        yield Harmless(each.text)
 
 
 # Other options of what stays what it is.

@@ -5,14 +5,21 @@ https://github.com/eddieland/postgast
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import postgast
+from google.protobuf.message import DecodeError
 from postgast import PgQueryError
 
 from alembic_zanith.errors import ZanithError
+
+try:
+    from google._upb import _message as _upb
+except ImportError:  # protobuf in another language than C
+    _upb = None
 
 Node = Any
 """A node of the parse tree: a protobuf message, as libpg_query defines them.
@@ -41,12 +48,63 @@ def parse(sql: str) -> list[Statement]:
     [('drop_stmt', 'DROP TABLE a'), ('select_stmt', 'SELECT 1')]
     """
     try:
-        tree = postgast.parse(sql)
-    except PgQueryError as error:
-        raise UnreadableSqlError(str(error)) from None
+        tree = _tree(sql)
+    except UnreadableSqlError:
+        if "%" not in sql:
+            raise
+        # As a driver gets it, with places for its parameters that are no SQL.
+        sql = numbered(sql)
+        tree = _tree(sql)
     if len(tree.stmts) == 1:
         return [Statement(*unwrap(tree.stmts[0].stmt), sql.strip().rstrip(";").rstrip())]
     return list(_each(tree, sql.encode()))
+
+
+def _tree(sql: str) -> Node:
+    if "\x00" in sql:  # where C would take it to end
+        raise UnreadableSqlError("it has a NUL character.")
+    try:
+        return _parsed(sql)
+    except (PgQueryError, UnicodeEncodeError) as error:
+        raise UnreadableSqlError(str(error)) from None
+
+
+def _parsed(sql: str) -> Node:
+    try:
+        return postgast.parse(sql)
+    except DecodeError:
+        # Protobuf takes what is nested a hundred times for an attack; a long sum is so in SQL.
+        if _upb is None:
+            raise UnreadableSqlError("it is nested too deeply to be read.") from None
+        _upb.SetAllowOversizeProtos(True)
+        try:
+            return postgast.parse(sql)
+        finally:
+            _upb.SetAllowOversizeProtos(False)
+
+
+_PLACE = re.compile(
+    r"""(?P<kept>'(?:[^']|'')*'|"(?:[^"]|"")*")|%\((?P<name>[^)]*)\)s|(?P<next>%s)|(?P<sign>%%)"""
+)
+
+
+def numbered(sql: str) -> str:
+    """Return SQL with `$1` where drivers write `%(name)s` or `%s`, and `%` for `%%`.
+
+    >>> numbered("UPDATE t SET a = %(a)s, b = '%s%%' WHERE a <> %(a)s AND c %% 2 = %s")
+    "UPDATE t SET a = $1, b = '%s%%' WHERE a <> $1 AND c % 2 = $2"
+    """
+    numbers: dict[object, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        if found["kept"]:
+            return found["kept"]
+        if found["sign"]:
+            return "%"
+        key = found["name"] if found["name"] is not None else found.start()
+        return f"${numbers.setdefault(key, len(numbers) + 1)}"
+
+    return _PLACE.sub(number, sql)
 
 
 def parse_plpgsql(sql: str) -> list[Any]:
@@ -56,7 +114,7 @@ def parse_plpgsql(sql: str) -> list[Any]:
     """
     try:
         return list(postgast.parse_plpgsql(sql))
-    except (PgQueryError, ValueError) as error:
+    except (PgQueryError, ValueError, RecursionError) as error:
         raise UnreadableSqlError(str(error)) from None
 
 

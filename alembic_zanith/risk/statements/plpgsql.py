@@ -23,8 +23,9 @@ _DECLARED = (
     "tg_event text; tg_tag text;"
 )
 
-# The types of tables are in no text, and no matter here.
+# The types of tables, and arrays of types that a script has made: unknown here, and no matter.
 _ROW_TYPE = re.compile(r'(?:"[^"]+"|[\w.])+\s*%\s*rowtype\b', re.IGNORECASE)
+_ARRAY_TYPE = re.compile(r'\b(?!array\b)(?:"[^"]+"|[\w.])+\s*\[\s*\]', re.IGNORECASE)
 _COLUMN_TYPE = re.compile(r'(?:"[^"]+"|[\w.])+\s*%\s*type\b', re.IGNORECASE)
 
 _STATEMENT = 0
@@ -34,34 +35,36 @@ _EXPRESSION = 2
 
 def changes_in_block(text: str) -> Iterator[Change]:
     """Yield what a DO statement changes."""
-    yield from _changes(text, _without_table_types(text))
+    yield from _changes(text, _without_made_types(text))
 
 
 def changes_in_body(text: str, body: str, result: str) -> Iterator[Change]:
     """Yield what a function changes when it is called, from its CREATE statement and its body."""
     if result not in _TRIGGERS:
-        yield from _changes(text, _without_table_types(text))
+        yield from _changes(text, _without_made_types(text))
         return
     # The parser's answer for functions that return a trigger is no valid JSON, so the body becomes
     # the inner block of a function that declares the variables of triggers itself.
     inner = re.sub(r"^\s*#.*$", "", body, flags=re.MULTILINE).strip()
-    yield from _changes(_wrapped(inner), _wrapped(_without_table_types(inner)))
+    yield from _changes(_wrapped(inner, result), _wrapped(_without_made_types(inner), result))
 
 
-def _wrapped(body: str) -> str:
+def _wrapped(body: str, result: str) -> str:
     # A comment may stand behind the last END, with or without a semicolon before it.
     inner = re.sub(r";\s*((?:--[^\n]*\s*)*)\Z", r" \1", body)
     tag = "$zanith$"
     while tag in inner:
         tag = f"{tag[:-1]}_$"
+    returns = "record" if result == "trigger" else "void"  # RETURN new, or RETURN alone
     return (
-        f"CREATE FUNCTION f() RETURNS record LANGUAGE plpgsql AS {tag} DECLARE {_DECLARED} BEGIN\n"
-        f"{inner}\n; END {tag}"
+        f"CREATE FUNCTION f() RETURNS {returns} LANGUAGE plpgsql AS {tag} DECLARE {_DECLARED} "
+        f"BEGIN\n{inner}\n; END {tag}"
     )
 
 
-def _without_table_types(text: str) -> str:
-    return _COLUMN_TYPE.sub("text", _ROW_TYPE.sub("record", text))
+def _without_made_types(text: str) -> str:
+    text = _COLUMN_TYPE.sub("text", _ROW_TYPE.sub("record", text))
+    return _ARRAY_TYPE.sub("text[]", text)
 
 
 def _changes(*texts: str) -> Iterator[Change]:
@@ -129,10 +132,27 @@ def _walk(tree: Any) -> Iterator[Change]:
 def _expression(content: dict[str, Any]) -> Iterator[Change]:
     query, mode = content["query"], content.get("parseMode", _STATEMENT)
     if mode > _EXPRESSION:
-        query = re.sub(r"\A[^:=]*:?=", "", query, count=1)
+        query = _assigned(query)
     if mode != _STATEMENT:
         query = f"SELECT {query}"
     yield from (each for each in changes_in(query) if not isinstance(each, Harmless))
+
+
+def _assigned(assignment: str) -> str:
+    """Return what stands right of the sign, which is `:=` or `=`.
+
+    >>> _assigned("a[2:3] := b"), _assigned('"x=" = f(a := 1)')
+    (' b', ' f(a := 1)')
+    """
+    depth, is_quoted = 0, False
+    for place, char in enumerate(assignment):
+        if char == '"':
+            is_quoted = not is_quoted
+        elif not is_quoted:
+            depth += (char in "([") - (char in ")]")
+            if char == "=" and depth == 0:
+                return assignment[place + 1 :]
+    return assignment
 
 
 def _computed(expression: str) -> Iterator[Change]:
