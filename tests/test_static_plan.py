@@ -337,6 +337,11 @@ def test_a_column_is_not_taken_for_a_function() -> None:
     assert [each.line for each in found.possible] == [10]
 
 
+def test_a_very_long_sum_is_no_obstacle() -> None:
+    found = static(f"op.execute({' + '.join(['x'] * 900)})")
+    assert [each.line for each in found.possible] == [10]
+
+
 def test_functions_that_call_themselves_come_to_an_end() -> None:
     found = static("again()", "def again():\n    op.drop_table('t')\n    again()")
     assert found.ended is not None

@@ -93,7 +93,7 @@ def read_suppressions(source: str) -> Suppressions:
     try:
         tree = ast.parse(source)
         comments = list(_comments(source))
-    except (SyntaxError, ValueError, tokenize.TokenError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
         return Suppressions()
     scopes: list[_Scope] = []
     mistakes: list[str] = []
