@@ -303,6 +303,17 @@ def test_a_script_that_is_no_python_calls_nothing() -> None:
     assert reaches_around("def upgrade(:\n    cursor.execute('x')", "upgrade") == ()
 
 
+def test_a_very_long_sum_is_no_obstacle() -> None:
+    text = f"def upgrade():\n    cursor.execute({' + '.join(['x'] * 900)})"
+    assert [each.line for each in reaches_around(text, "upgrade")] == [2]
+
+
+def test_a_script_that_cannot_be_read_could_do_anything() -> None:
+    text = f"def upgrade():\n    cursor.execute({' + '.join(['x'] * 20_000)})"
+    (found,) = reaches_around(text, "upgrade")
+    assert found.source.startswith("(anything") or found.line == 2
+
+
 def test_a_byte_order_mark_is_no_obstacle() -> None:
     text = "\ufeffdef upgrade():\n    op.drop_table('t')\n    cursor.execute('x')"
     assert len(possible_calls(text, "upgrade", 0)) == 2

@@ -325,6 +325,23 @@ def test_other_names_in_a_batch_know_its_table() -> None:
     assert (found.operation.schema, found.operation.table_name) == ("s", "t")
 
 
+def test_a_batch_that_cannot_be_does_not_hide_what_comes_after_it() -> None:
+    body = "with op.batch_alter_table('t', recreate='x') as b:\n    b.drop_column('c')\n"
+    found = static(f"{body}op.drop_table('t')")
+    assert [each.sql for each in found.operations] == ["DROP TABLE t;"]
+    assert [each.source for each in found.possible] == ["b.drop_column('c')"]
+
+
+def test_a_column_is_not_taken_for_a_function() -> None:
+    found = static("op.execute(sa.column('a')(sa.column('b')))")
+    assert [each.line for each in found.possible] == [10]
+
+
+def test_a_very_long_sum_is_no_obstacle() -> None:
+    found = static(f"op.execute({' + '.join(['x'] * 900)})")
+    assert [each.line for each in found.possible] == [10]
+
+
 def test_functions_that_call_themselves_come_to_an_end() -> None:
     found = static("again()", "def again():\n    op.drop_table('t')\n    again()")
     assert found.ended is not None
@@ -336,7 +353,12 @@ def test_loops_without_end_come_to_an_end() -> None:
     assert found.ended == "the text alone does not tell: it is too long to be worked out"
 
 
-@pytest.mark.parametrize("value", ["range(10**12)", "list(range(99999999))", "'x' * 99999999"])
+@pytest.mark.parametrize(
+    "value",
+    ["range(10**12)", "list(range(99999999))", "'x' * 99999999"]
+    # A column has an item at every index.
+    + [form.format("sa.column('a')") for form in ("list({})", "[*{}]", "','.join({})", "1 in {}")],
+)
 def test_what_would_take_all_memory_is_not_worked_out(value: str) -> None:
     found = static(f"op.execute({value})")
     assert [each.source for each in found.possible] == [

@@ -14,8 +14,8 @@ from functools import singledispatch
 from typing import Any
 
 from .names import FunctionNode
-from .operators import LARGEST, apply, tried, truth
-from .pure import PLAIN_VALUES, NotKnown, attribute_of, is_pure
+from .operators import apply, items_of, tried, truth
+from .pure import PLAIN_VALUES, NotKnown, attribute_of, is_plain, is_pure
 
 _CONVERSIONS: dict[int, Callable[[Any], str]] = {ord("s"): str, ord("r"): repr, ord("a"): ascii}
 
@@ -246,8 +246,10 @@ def _(node: ast.Call, self: Evaluator) -> Any:
     for each in node.keywords:
         value = self.evaluate(each.value)
         kwargs.update({each.arg: value} if each.arg else dict(value))
-    if any(isinstance(each, range) and len(each) > LARGEST for each in args):
-        raise NotKnown(f"`{ast.unparse(node)}` is too long to be worked out")
+    if is_plain(function):
+        for each in args:
+            if not isinstance(each, PLAIN_VALUES):
+                items_of(each)
     if callable(function) and is_pure(function):
         return tried(lambda: function(*args, **kwargs))
     return self.perform(function, node, args, kwargs)
@@ -259,7 +261,7 @@ def unpack(target: ast.expr, value: Any) -> Iterator[tuple[str, Any]]:
         case ast.Name(id=name):
             yield name, value
         case ast.Tuple(elts=targets) | ast.List(elts=targets):
-            parts = tried(lambda: list(value))
+            parts = items_of(value)
             if len(parts) != len(targets):
                 raise NotKnown(f"`{ast.unparse(target)}` takes what is known only when it runs")
             for one, part in zip(targets, parts, strict=True):
@@ -268,20 +270,12 @@ def unpack(target: ast.expr, value: Any) -> Iterator[tuple[str, Any]]:
             raise NotKnown(f"`{ast.unparse(target)}` is known only when it runs")
 
 
-def several(value: Any) -> list[Any]:
-    """Return the items of a value that a loop goes through, or raise `NotKnown`."""
-    items: Any = tried(lambda: value if isinstance(value, range) else list(value))
-    if len(items) > LARGEST:
-        raise NotKnown("the loop is too long to be worked out")
-    return list(items)
-
-
 def _rounds(generators: list[ast.comprehension], self: Evaluator) -> Iterator[None]:
     if not generators:
         yield
         return
     first, *rest = generators
-    items = several(self.evaluate(first.iter))
+    items = items_of(self.evaluate(first.iter))
     outer = self.scope
     self.scope = Scope(outer)
     try:
@@ -296,6 +290,6 @@ def _rounds(generators: list[ast.comprehension], self: Evaluator) -> Iterator[No
 def _elements(nodes: list[ast.expr], self: Evaluator) -> Iterator[Any]:
     for each in nodes:
         if isinstance(each, ast.Starred):
-            yield from several(self.evaluate(each.value))
+            yield from items_of(self.evaluate(each.value))
         else:
             yield self.evaluate(each)

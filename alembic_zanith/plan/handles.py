@@ -88,7 +88,7 @@ class Handles:
         self._returns: dict[str, set[Handle]] = {}
         self._calls: list[ast.Call] = []
         self._returned: defaultdict[_Scope, list[ast.expr]] = defaultdict(list)
-        self._visit(module.tree, module.tree)
+        self._visit(module.tree)
         known = -1
         while known < self._size():
             known = self._size()
@@ -102,17 +102,19 @@ class Handles:
         known = (*self._found.values(), *self._returns.values())
         return sum(map(len, known))
 
-    def _visit(self, node: ast.AST, scope: _Scope) -> None:
-        self._outer[node] = scope
-        for name, value in bindings(node):
-            self._bound[scope].setdefault(name, []).append(value)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            self._calls.append(node)
-        if isinstance(node, ast.Return) and node.value is not None:
-            self._returned[scope].append(node.value)
-        inner = node if isinstance(node, FunctionNode) else scope
-        for child in ast.iter_child_nodes(node):
-            self._visit(child, inner)
+    def _visit(self, tree: ast.Module) -> None:
+        wanted: list[tuple[ast.AST, _Scope]] = [(tree, tree)]  # no recursion: sums may be long
+        while wanted:
+            node, scope = wanted.pop()
+            self._outer[node] = scope
+            for name, value in bindings(node):
+                self._bound[scope].setdefault(name, []).append(value)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                self._calls.append(node)
+            if isinstance(node, ast.Return) and node.value is not None:
+                self._returned[scope].append(node.value)
+            inner = node if isinstance(node, FunctionNode) else scope
+            wanted += ((child, inner) for child in ast.iter_child_nodes(node))
 
     def _round(self) -> None:
         for scope, names in list(self._bound.items()):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, ItemsView, KeysView, ValuesView
 from typing import Any
 
 from .pure import NotKnown
 
 LARGEST = 10_000
 """How many times something is repeated at most."""
+_LAZY = (range, enumerate, zip, reversed, KeysView, ValuesView, ItemsView)
+_FINITE = (str, list, tuple, dict, set, frozenset, *_LAZY)
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -31,8 +33,8 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.GtE: operator.ge,
     ast.Is: operator.is_,
     ast.IsNot: operator.is_not,
-    ast.In: lambda one, other: one in other,
-    ast.NotIn: lambda one, other: one not in other,
+    ast.In: lambda one, other: one in items_of(other),
+    ast.NotIn: lambda one, other: one not in items_of(other),
 }
 
 
@@ -54,6 +56,18 @@ def tried(call: Callable[[], Any]) -> Any:
         raise
     except Exception as error:  # of whatever the script's values do: anything
         raise NotKnown(f"it raises {type(error).__name__}: {error}") from error
+
+
+def items_of(value: Any) -> list[Any] | str:
+    """Return what a loop over a value goes through, or raise `NotKnown`.
+
+    A column of SQLAlchemy is never asked: it has an item at every index, without end.
+    """
+    if not isinstance(value, _FINITE):
+        raise NotKnown(f"what a {type(value).__name__} holds is known only when it runs")
+    if isinstance(value, range) and len(value) > LARGEST:
+        raise NotKnown("it is too long to be worked out")
+    return value if isinstance(value, str) else list(value)
 
 
 def truth(value: Any) -> bool:

@@ -113,8 +113,8 @@ class Performer:
         owner = getattr(function, "__self__", None)
         if isinstance(owner, AbstractOperations | StandIn):
             return True
-        given = [*args, *kwargs.values()]
-        return getattr(function, "__name__", "") in _OF_CONSTRUCT and self.connection in given
+        given = any(each is self.connection for each in (*args, *kwargs.values()))
+        return given and getattr(function, "__name__", "") in _OF_CONSTRUCT
 
     def _operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:
         if self._is_invoking:  # what the implementation of another operation calls

@@ -116,13 +116,21 @@ def is_construct(value: Any) -> bool:
     return cls.__module__.startswith(_HOMES) and not issubclass(cls, Dialect)
 
 
+def is_plain(function: Any) -> bool:
+    """Whether it is a function of Python itself, or a method of a string, list and the like."""
+    owner = getattr(function, "__self__", None)
+    # Never by ==, which makes an expression of SQL of a column.
+    listed = any(function is each for each in _PLAIN_CALLABLES)
+    return listed or isinstance(owner, tuple(_PLAIN_METHODS))
+
+
 def is_pure(function: Callable[..., Any]) -> bool:
     """Whether calling it does nothing but return a value."""
     if isinstance(function, type):
         is_operation = issubclass(function, MigrateOperation)
         is_ours = issubclass(function, Visitable) and is_construct(function)
-        return is_operation or is_ours or function in _PLAIN_CALLABLES
-    if function in _PLAIN_CALLABLES:
+        return is_operation or is_ours or is_plain(function)
+    if is_plain(function):
         return True
     owner = getattr(function, "__self__", None)
     if getattr(function, "__name__", "").startswith("register"):
@@ -132,4 +140,4 @@ def is_pure(function: Callable[..., Any]) -> bool:
         return home.startswith(_HOMES) or type(function).__module__.startswith(_HOMES)
     if function.__name__ in _EFFECTS:
         return False
-    return is_construct(owner) or isinstance(owner, tuple(_PLAIN_METHODS))
+    return is_construct(owner)

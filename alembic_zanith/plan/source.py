@@ -74,6 +74,8 @@ def _calls(source: str, function: str, after: int, wanted: _Test) -> tuple[Possi
         module = Module.parse(source)
     except (SyntaxError, ValueError):
         return ()  # it cannot run either
+    except (RecursionError, MemoryError):  # Python itself may run what `ast` cannot show
+        return (PossibleCall(1, "(anything: the script is nested too deeply to be read)"),)
     handles = Handles(module)
     roots = [
         part
@@ -85,7 +87,11 @@ def _calls(source: str, function: str, after: int, wanted: _Test) -> tuple[Possi
 
 
 def _call(node: ast.AST) -> PossibleCall:
-    return PossibleCall(getattr(node, "lineno", 0), ast.unparse(node))
+    try:
+        source = ast.unparse(node)
+    except RecursionError:  # a sum of a thousand strings
+        source = "a call with a very long argument"
+    return PossibleCall(getattr(node, "lineno", 0), source)
 
 
 def _behind(definition: Definition, after: int) -> Iterator[ast.AST]:
@@ -109,11 +115,12 @@ def _around(node: ast.For | ast.AsyncFor | ast.While, line: int) -> bool:
 
 def _outside_definitions(node: ast.AST, done: Container[ast.AST] = ()) -> Iterator[ast.AST]:
     """Yield a node and all that is in it, but for functions: naming one leads there."""
-    if isinstance(node, _DEFINITIONS) or node in done:
-        return
-    yield node
-    for child in ast.iter_child_nodes(node):
-        yield from _outside_definitions(child, done)
+    wanted = [node]
+    while wanted:
+        each = wanted.pop()
+        if not isinstance(each, _DEFINITIONS) and each not in done:
+            yield each
+            wanted += ast.iter_child_nodes(each)
 
 
 def _reachable(

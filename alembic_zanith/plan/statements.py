@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.operations import Operations
 
-from .evaluate import ScriptFunction, several
+from .evaluate import ScriptFunction
+from .operators import items_of
 from .perform import is_block
 from .pure import NotKnown, imported
 
@@ -146,7 +147,7 @@ def _(node: ast.If, reader: ScriptReader) -> None:
 def _(node: ast.For | ast.AsyncFor, reader: ScriptReader) -> None:
     items = reader.value(node.iter)
     try:
-        rounds = several(reader.known(items))
+        rounds = items_of(reader.known(items))
     except NotKnown:
         reader.forget([node])
         reader.branch("for", node, node.body)
@@ -214,13 +215,20 @@ def _(node: ast.With | ast.AsyncWith, reader: ScriptReader) -> None:
 def _batch(
     block: contextlib.AbstractContextManager[Any], node: ast.stmt, reader: ScriptReader
 ) -> Iterator[Any]:
-    """Enter a block of Alembic's; what it raises at its end is a reason, and stops nothing."""
-    value = block.__enter__()
+    """Enter a block of Alembic's; what it raises is a reason, and stops nothing."""
+    where = f"line {node.lineno}: it raises"
+    try:
+        value = block.__enter__()
+    except Exception as error:  # of arguments that it does not know
+        reason = f"{where} {type(error).__name__}: {error}"
+        reader.missed(reason)
+        yield NotKnown(reason)
+        return
     yield value
     try:
         block.__exit__(None, None, None)
     except Exception as error:  # of an implementation that wants a database
-        reader.missed(f"line {node.lineno}: it raises {type(error).__name__}: {error}")
+        reader.missed(f"{where} {type(error).__name__}: {error}")
 
 
 def stored_in(node: ast.AST) -> Iterator[str]:

@@ -58,7 +58,7 @@ def operations_in(
     """
     try:
         module = Module.parse(source)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return StaticScript((), ended=f"{path} is no Python that can be read: {error}")
     made = postgresql.dialect() if dialect is None else dialect  # type: ignore[no-untyped-call]  # SQLAlchemy's own
     reader = ScriptReader(module, made)

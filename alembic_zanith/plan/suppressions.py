@@ -117,7 +117,7 @@ def read_suppressions(source: str) -> Suppressions:
     try:
         tree = ast.parse(source)
         comments = list(_comments(source))
-    except (SyntaxError, ValueError, tokenize.TokenError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
         return Suppressions()
     malformed: list[tuple[int, str]] = []
     on_lines: list[Suppression] = []
