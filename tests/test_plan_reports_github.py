@@ -41,8 +41,9 @@ def test_everything() -> None:
         "::warning file=migrations/versions/3c4d_step.py,line=9,"
         "title=add_unique users%2C medium (35)"
         "::fails on duplicates, and writes to the table wait while its index is built"
-        "%0Ainstead: CREATE UNIQUE INDEX CONCURRENTLY … ON users (…) in an autocommit_block(); "
-        "then ALTER TABLE users ADD CONSTRAINT … UNIQUE USING INDEX …",
+        "%0Ainstead: with op.get_context().autocommit_block():%0A    op.create_index(…, 'users', "
+        "['name'], unique=True, postgresql_concurrently=True)%0Aop.execute('ALTER TABLE users "
+        "ADD CONSTRAINT … UNIQUE USING INDEX …')",
         "::warning file=migrations/versions/1a2b_step.py,line=1,title=Revision 1a2b (step 1a2b)"
         "::Line 30 allows drops_table without saying why.",
         "::warning file=migrations/versions/3c4d_step.py,line=1,title=Revision 3c4d (step 3c4d)"

@@ -61,7 +61,7 @@ def test_everything() -> None:
         "complaints": ["Line 30 allows drops_table without saying why."],
     }
     assert operations[1] == {
-        "operation": "execute",
+        "operation": "op.call",
         "kind": "drop_column",
         "object": "users.email",
         "level": "destructive",

@@ -181,7 +181,7 @@ def test_what_is_to_be_pasted_keeps_its_lines() -> None:
         "\n"
         "     ```python\n"
         "     with op.get_context().autocommit_block():\n"
-        "         op.drop_index('users_name', …, postgresql_concurrently=True)\n"
+        "         op.drop_index('users_name', postgresql_concurrently=True)\n"
         "     ```\n"
     ) in shown(PlanReport(plan_of(index), report))
 

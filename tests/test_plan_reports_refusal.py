@@ -22,7 +22,7 @@ def test_one_operation_that_one_gate_refuses() -> None:
     assert refusal_text(plan_of(DROP), report, root=ROOT) == (
         "Refused, nothing has run: 1 of 2 operations does not pass the gates of mode staging.\n"
         "\n"
-        "1. drop_column users.email, by execute: destructive (80), drops_column_with_data\n"
+        "1. drop_column users.email, by op.call: destructive (80), drops_column_with_data\n"
         "   where: revision 1a2b (step 1a2b), migrations/versions/1a2b_step.py:22\n"
         "   why: the values of the column are lost; users has about 50,000 rows\n"
         "   gate allow-destructive: what loses data needs consent.\n"
@@ -43,8 +43,8 @@ def test_what_two_gates_refuse_is_one_entry_and_each_way_is_told_once() -> None:
         "Refused, nothing has run: 2 of 3 operations do not pass the gates of mode production."
     )
     assert [line for line in text.splitlines()[1:] if line and not line.startswith(" ")] == [
-        "1. drop_column users.email, by execute: destructive (80), drops_column_with_data",
-        "2. add_unique users, by execute: medium (35), adds_unique_constraint",
+        "1. drop_column users.email, by op.call: destructive (80), drops_column_with_data",
+        "2. add_unique users, by op.call: medium (35), adds_unique_constraint",
     ]
     assert text.count(CONSENT) == 1
     assert (
@@ -130,7 +130,7 @@ def test_names_cannot_draw_on_the_terminal() -> None:
     text = refusal_text(plan_of(evil), report, root=ROOT)
     assert "\x1b" not in text
     assert "\x07" not in text
-    assert '1. drop_table "a\\x1b[2J b", by execute: destructive (80)' in text
+    assert '1. drop_table "a\\x1b[2J b", by op.call: destructive (80)' in text
 
 
 def test_wrapped_as_one_paragraph_the_entries_still_stand_apart() -> None:

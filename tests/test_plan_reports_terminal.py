@@ -67,7 +67,7 @@ def test_everything_at_80_columns() -> None:
 
         Refused
 
-        1. drop_column users.email, by execute: destructive (80), drops_column_with_data
+        1. drop_column users.email, by op.call: destructive (80), drops_column_with_data
            where: revision 1a2b (step 1a2b), migrations/versions/1a2b_step.py:22
            why: the values of the column are lost; users has about 50,000 rows, 7 MB
            gate allow-destructive: what loses data needs consent.

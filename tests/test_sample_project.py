@@ -100,7 +100,9 @@ def test_the_demo_gets_everything_back_and_leaves_nothing_behind() -> None:
     ]
     assert done.stdout.count("No new upgrade operations detected.") == 2
     assert "op.soft_drop_column('products', 'supplier_code')" in done.stdout
-    refusal = "1. drop_table audit_log, by execute: destructive (80), drops_table_with_data"
+    refusal = (
+        "1. drop_table audit_log, by execute: destructive (80), drops_table_with_data, raw_sql"
+    )
     assert f"{refusal}\n   where: revision 0012" in done.stdout
     assert done.stdout.count("Exit status 255.") == 1
     assert "audit_log is parked as" in done.stdout

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from alembic_zanith.config import DestructiveOps, Settings, ShadowCheck, settings_of
+
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
@@ -14,17 +16,43 @@ def around_run(
     context: MigrationContext, steps_of: StepsOf, run: Run, arguments: dict[str, Any]
 ) -> None:
     """Run migrations if they pass the gates; see `alembic_zanith.enforcement.run`."""
-    if may_change_something(context):
-        # Here, because it takes a grammar along that `current` and `check` have no use for.
-        from .run import gated
-
-        gated(context, steps_of, run, arguments)
-    else:
+    if not may_change_something(context):
         # For whoever plans in there: see `plan_steps`.
         setattr(context, _ARGUMENTS, arguments)
         run(steps_of)
+    elif context.dialect.name == "postgresql" and lets_all_pass(settings_of(context)):
+        run(steps_of)
+    else:
+        # Here, because it takes a grammar along that nobody else has a use for.
+        from .run import gated
+
+        gated(context, steps_of, run, arguments)
 
 
+def lets_all_pass(settings: Settings) -> bool:
+    """Whether no gate is up, as in mode dev: then runs are as they are without the package."""
+    ceilings = (settings.max_rewrite_rows, settings.max_scan_rows, settings.max_lost_rows)
+    return (
+        settings.max_risk >= _HIGHEST
+        and settings.allow_destructive
+        and settings.destructive_ops is DestructiveOps.REFUSE
+        and settings.shadow_check is not ShadowCheck.REQUIRED
+        and not any(
+            (
+                settings.preflight,
+                settings.shadow_verified,
+                settings.dry_run,
+                settings.require_transaction,
+                settings.advisory_lock,
+                settings.lock_timeout,
+                settings.statement_timeout,
+            )
+        )
+        and ceilings == (None, None, None)
+    )
+
+
+_HIGHEST = 95
 _ARGUMENTS = "_zanith_arguments"
 
 

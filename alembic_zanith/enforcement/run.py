@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -22,13 +22,9 @@ from alembic_zanith.locking.advisory import run_lock
 from alembic_zanith.locking.blockers import watching_blockers
 from alembic_zanith.locking.retrying import RetryPolicy
 from alembic_zanith.locking.timeouts import Timeout, run_timeouts
-from alembic_zanith.plan.from_text import read
 from alembic_zanith.plan.live import with_live_facts
 from alembic_zanith.plan.model import Plan
 from alembic_zanith.plan.record import Recording, Translate, record
-from alembic_zanith.reports.plan_report import Layout, PlanReport
-from alembic_zanith.reports.plan_terminal import terminal_text
-from alembic_zanith.reports.refusal import refusal_text
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import Ceilings
@@ -41,6 +37,7 @@ from .watch import Watch
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, StampStep
+    from alembic.script import Script
 
     from alembic_zanith.hooks import Run, StepsOf
 
@@ -167,9 +164,6 @@ class _GatedRun:
     def _watched(
         self, steps: list[RevisionStep | StampStep], context: MigrationContext
     ) -> Iterator[RevisionStep | StampStep]:
-        if self._guards.blockers is None and not self._may_refuse:
-            yield from steps
-            return
         watch = Watch(
             context,
             self._settings,
@@ -197,12 +191,17 @@ class _GatedRun:
             self._show(plan, report)
             return False
         if not report.passed:
+            from alembic_zanith.reports.refusal import refusal_text
+
             raise RefusedError(refusal_text(plan, report))
         for warning in report.warnings:
             log.warning("%s", warning)
         return True
 
     def _show(self, plan: Plan, report: GateReport) -> None:
+        from alembic_zanith.reports.plan_report import Layout, PlanReport
+        from alembic_zanith.reports.plan_terminal import terminal_text
+
         text = terminal_text([PlanReport(plan, report)], Layout())
         config = self._context.config
         if config is None:
@@ -221,8 +220,7 @@ class _GatedRun:
             with_sql=self._wants_sql,
             default_schema=self._default_schema,
         )
-        by_text = self._settings.plan is PlanSource.STATIC
-        plan = (read if by_text else record)([step.revision for step in steps], recording)
+        plan = self._source()([step.revision for step in steps], recording)
         connection = None if self._context.as_sql else self._context.connection
         if connection is not None:
             began = not connection.in_transaction()
@@ -236,11 +234,6 @@ class _GatedRun:
                 connection.rollback()
         return plan, report
 
-    @property
-    def _may_refuse(self) -> bool:
-        """Whether anything that a script may do is not simply let pass."""
-        return _needs_a_plan(self._settings) or self._translate is not None
-
     @cached_property
     def _default_schema(self) -> str | None:
         """Where names without a schema are looked up."""
@@ -249,6 +242,13 @@ class _GatedRun:
             return "public"
         found = scalar(connection, "SELECT pg_catalog.current_schema()")
         return None if found is None else str(found)
+
+    def _source(self) -> Callable[[Iterable[Script], Recording], Plan]:
+        if self._settings.plan is not PlanSource.STATIC:
+            return record
+        from alembic_zanith.plan.from_text import read
+
+        return read
 
     def _wants_sql(self, assessment: Assessment) -> bool:
         """Whether it is to be shown, or may have rows in its way."""

@@ -32,7 +32,6 @@ from alembic_zanith.plan.record import (
     written,
 )
 from alembic_zanith.plan.suppressions import Suppressions, read_suppressions
-from alembic_zanith.reports.refusal import refusal_text
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change, Cost, Lock
 from alembic_zanith.risk.changes.raw import RawSql
@@ -305,7 +304,9 @@ class Watch:
         return self._sql[changes]
 
     def _as_planned(self, assessment: Assessment, line: int | None) -> PlannedOperation:
-        allowed_by = self._suppressions.covering(line, assessment.reasons, assessment.kind)
+        allowed_by = self._suppressions.covering(
+            line, assessment.reasons_of_changes, assessment.only_kind
+        )
         return PlannedOperation(assessment, "", line, allowed_by=allowed_by)
 
     def _may_pass_a_ceiling(self, assessment: Assessment) -> bool:
@@ -345,6 +346,8 @@ class Watch:
         )
 
     def _refusal(self, operation: PlannedOperation, refusals: tuple[Refusal, ...]) -> RefusedError:
+        from alembic_zanith.reports.refusal import refusal_text
+
         plan = Plan((self._as_revision(operation),), self._is_downgrade)
         report = GateReport(self._settings.mode.value, refusals)
         return RefusedError(refusal_text(plan, report, while_running=True))

@@ -236,7 +236,9 @@ class _Recorder:
     def _append(self, assessment: Assessment, sql: str, changes: tuple[Change, ...]) -> None:
         line = line_in(self._script.path)
         self._last_line = max(self._last_line, line or 0)
-        allowed_by = self._suppressions.covering(line, assessment.reasons, assessment.kind)
+        allowed_by = self._suppressions.covering(
+            line, assessment.reasons_of_changes, assessment.only_kind
+        )
         self._operations.append(
             PlannedOperation(assessment, sql, line, allowed_by=allowed_by, changes=changes)
         )

@@ -11,6 +11,9 @@ from .reasons import Reason
 
 _LOCKS = list(Lock)
 
+WRITTEN_AS_SQL = frozenset({"execute", "connection.execute", "cursor.execute"})
+"""The operations and calls that are given SQL."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -70,6 +73,12 @@ class Assessment:
         return self.worst.change.kind if self.worst else "harmless"
 
     @property
+    def only_kind(self) -> str:
+        """The kind of all changes, or nothing where there are several."""
+        kinds = {each.change.kind for each in self.findings}
+        return kinds.pop() if len(kinds) == 1 else ""
+
+    @property
     def level(self) -> Level:
         """The level of the worst change."""
         return self.worst.judgement.level if self.worst else Level.SAFE
@@ -81,10 +90,19 @@ class Assessment:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """The reasons of all changes, those of the worst first, each once."""
+        """The reasons of all changes, those of the worst first, each once.
+
+        What is written as SQL has one more: nothing but its text says what it does.
+        """
+        found = self.reasons_of_changes
+        is_written = self.operation in WRITTEN_AS_SQL and self.level is not Level.SAFE
+        return (*found, Reason.RAW_SQL) if is_written and Reason.RAW_SQL not in found else found
+
+    @property
+    def reasons_of_changes(self) -> tuple[Reason, ...]:
+        """The same without that one more."""
         ranked = sorted(self.findings, key=lambda each: -each.judgement.level)
-        reasons = [reason for each in ranked for reason in each.judgement.reasons]
-        return tuple(dict.fromkeys([*reasons, *([Reason.RAW_SQL] if self.is_raw else [])]))
+        return tuple(dict.fromkeys(r for each in ranked for r in each.judgement.reasons))
 
     @property
     def lock(self) -> Lock:

@@ -22,7 +22,7 @@ ROOT = str(Path.cwd() / "shop")
 
 
 def planned(
-    sql: str, line: int | None = None, *, call: str = "execute", fact: str = "", **options: Any
+    sql: str, line: int | None = None, *, call: str = "op.call", fact: str = "", **options: Any
 ) -> PlannedOperation:
     """One operation that does what some SQL does; `fact` refines nothing but is told."""
     assessment = Assessment.of(call, changes_in(sql))
