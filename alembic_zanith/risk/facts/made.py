@@ -52,6 +52,10 @@ class Made:
     indexes: dict[TableRef, str] = field(default_factory=dict)
     constraints: dict[TableRef, dict[str, str]] = field(default_factory=dict)
     objects: dict[tuple[str, str], str] = field(default_factory=dict)
+    checks: dict[tuple[TableRef, str], str] = field(default_factory=dict)
+    """The columns that CHECK constraints of the plan say have values."""
+    proven: dict[tuple[TableRef, str], str] = field(default_factory=dict)
+    """Those of them whose rows were all read, with the name of the constraint."""
     referenced: set[TableRef] = field(default_factory=set)
     """New tables that rows which were there before point to, and may be deleted with."""
 
@@ -241,14 +245,29 @@ def _add_constraint(made: Made, change: constraints.ConstraintChange, revision: 
     parent = change.parent if isinstance(change, constraints.AddForeignKey) else None
     if parent is not None and made.table(change.table, revision) is None:
         made.referenced.add(made.names.key(parent))
+    if isinstance(change, constraints.AddCheck) and change.proves:
+        made.checks[made.names.key(change.table), change.name] = change.proves
+        if change.check is constraints.Check.SCANS:
+            _validated(made, change, revision)
     if change.name and not change.if_not_exists:
         known = made.constraints.setdefault(made.names.key(change.table), {})
         known[change.name] = revision
 
 
+@notes(constraints.ValidateConstraint)
+def _validated(made: Made, change: constraints.ConstraintChange, revision: str) -> None:
+    key = made.names.key(change.table)
+    column = made.checks.get((key, change.name))
+    if column is not None:
+        made.proven[key, column] = change.name
+
+
 @notes(constraints.DropConstraint, constraints.DropUnique, constraints.DropForeignKey)
 def _drop_constraint(made: Made, change: constraints.ConstraintChange, revision: str) -> None:
-    made.constraints.get(made.names.key(change.table), {}).pop(change.name, None)
+    key = made.names.key(change.table)
+    made.constraints.get(key, {}).pop(change.name, None)
+    column = made.checks.pop((key, change.name), "")
+    made.proven.pop((key, column), None)
 
 
 @notes(objects.CreateObject)

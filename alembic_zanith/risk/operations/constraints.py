@@ -12,8 +12,9 @@ from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes import constraints
 from alembic_zanith.risk.changes.constraints import Check
 from alembic_zanith.risk.reading import reads
+from alembic_zanith.risk.statements.conditions import column_with_value_text
 
-from .expressions import calls_of, given
+from .expressions import calls_of, given, text_of
 
 _DROPS: dict[str | None, type[constraints.ConstraintChange]] = {
     "unique": constraints.DropUnique,
@@ -67,8 +68,13 @@ def create_foreign_key(operation: ops.CreateForeignKeyOp) -> Iterator[Change]:
 @reads(ops.CreateCheckConstraintOp)
 def create_check(operation: ops.CreateCheckConstraintOp) -> Iterator[Change]:
     table = TableRef(operation.table_name, operation.schema)
-    yield constraints.AddCheck(table, _name(operation.constraint_name), _check(operation))
     condition = operation.condition
+    yield constraints.AddCheck(
+        table,
+        _name(operation.constraint_name),
+        _check(operation),
+        proves=column_with_value_text(text_of(condition)),
+    )
     yield from calls_of(sa.text(condition) if isinstance(condition, str) else condition)
 
 
