@@ -246,6 +246,8 @@ VALIDATE = "ALTER TABLE t VALIDATE CONSTRAINT k"
         ((ops.CreateCheckConstraintOp("k", "t", sa.column("c").is_not(None)),), "low"),
         ((f"{CHECK} NOT VALID",), "high"),
         ((f"{CHECK} NOT VALID", VALIDATE, "ALTER TABLE t DROP CONSTRAINT k"), "high"),
+        ((CHECK, "ALTER TABLE t RENAME TO u", "ALTER TABLE v RENAME TO t"), "high"),
+        ((CHECK, "ALTER TABLE t RENAME c TO d", "ALTER TABLE t RENAME e TO c"), "high"),
         (("ALTER TABLE t ADD CONSTRAINT k CHECK (d IS NOT NULL)",), "high"),
         (("ALTER TABLE t ADD CONSTRAINT k CHECK (c IS NOT NULL OR d)",), "high"),
     ],
