@@ -46,7 +46,7 @@ class Made:
     """New tables that rows which were there before point to, and may be deleted with."""
 
     def table(self, table: TableRef, revision: str) -> str | None:
-        """Return the revision that made a table, as one sees it from a revision; None if none did."""
+        """Return the revision that made a table, as one sees it from another, or None."""
         if (hidden_by := self.temporary_of(table, revision)) is not None:
             return hidden_by.revision
         return self.tables.get(self.names.key(table))
