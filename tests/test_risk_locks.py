@@ -10,6 +10,7 @@ import pytest
 
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Cost, Lock
+from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.statements import changes_in
 from alembic_zanith.risk.type_fit import Fit, fit
 from devtools.postgres import LocalPostgres
@@ -97,6 +98,40 @@ def test_lock_and_rewrite_are_those_of_the_server(
     rewrites = any(each.judgement.cost is Cost.REWRITES for each in said.findings)
     if not sql.startswith(EMPTIES) and sql not in REWRITES_IN_VAIN:
         assert rewrites == written
+
+
+_COLUMNS = """
+    SELECT attrelid, attrelid::regclass::text, array_agg(attnum)
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE relkind IN ('r', 'p') AND pg_class.oid >= 16384 AND attnum > 0 AND NOT attisdropped
+    GROUP BY 1
+"""
+# They lose no more than their WHERE names.
+BY_CONDITION = ("DELETE FROM t WHERE", "MERGE")
+
+
+def kept(shop: psycopg.Connection) -> set[tuple[int, str, int]]:
+    """Return what there is of each table: its columns and its rows, each by a number."""
+    found = set()
+    for oid, name, columns in shop.execute(_COLUMNS).fetchall():
+        found |= {(oid, "column", number) for number in columns}
+        ((rows,),) = shop.execute(f"SELECT count(*) FROM {name}".encode()).fetchall()
+        found |= {(oid, "row", number) for number in range(rows)}
+    return found
+
+
+@pytest.mark.majors
+@pytest.mark.parametrize(("major", "sql"), CASES, ids=[sql for _, sql in CASES])
+def test_what_is_not_called_destructive_keeps_every_row_and_column(
+    shop: psycopg.Connection, major: int, sql: str
+) -> None:
+    if shop.info.server_version < major * 10_000:
+        pytest.skip(f"PostgreSQL {major} or newer only")
+    before = kept(shop)
+    with run(shop, sql):
+        lost = before - kept(shop)
+    if lost and not sql.startswith(BY_CONDITION):
+        assert Assessment.of("op.execute", changes_in(sql)).level is Level.DESTRUCTIVE
 
 
 TYPES = [

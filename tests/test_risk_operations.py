@@ -54,6 +54,44 @@ OPERATIONS: list[MigrateOperation] = [
     CreateExcludeConstraintOp("k", "t", [("c", "=")], using="gist"),
     ops.DropConstraintOp("k", "t"),
     ops.BulkInsertOp(sa.table("t", sa.column("c", sa.Integer)), [{"c": 1}]),
+    ops.AddColumnOp("t", sa.Column("c", sa.Integer, unique=True)),
+    ops.AddColumnOp("t", sa.Column("c", sa.Integer, index=True)),
+    ops.AddColumnOp("t", sa.Column("c", sa.Integer, sa.CheckConstraint("c > 0", name="k"))),
+    ops.AddColumnOp("t", sa.Column("c", sa.Integer, comment="x")),
+    ops.AddColumnOp("t", sa.Column("c", sa.Boolean, server_default=sa.false(), nullable=False)),
+    ops.AddColumnOp("t", sa.Column("c", sa.JSON, server_default=sa.text("'{}'::jsonb"))),
+    ops.AddColumnOp("t", sa.Column("c", sa.BigInteger, sa.Sequence("q"))),
+    ops.AddColumnOp("t", sa.Column("c", sa.Text, server_default=sa.func.clean_up())),
+    ops.AlterColumnOp("t", "c", modify_type=sa.Text(), postgresql_using="NULL"),
+    ops.AlterColumnOp("t", "c", modify_comment="x"),
+    ops.AlterColumnOp("t", "c", modify_comment=None, existing_comment="x"),
+    ops.AlterColumnOp("t", "c", modify_server_default=sa.Identity(), existing_server_default=None),
+    ops.AlterColumnOp("t", "c", modify_type=sa.Enum("a", name="mood"), schema="s"),
+    ops.AlterColumnOp("t", "c", modify_type=sa.ARRAY(sa.String(5))),
+    ops.CreateTableCommentOp("t", "x", schema="s"),
+    ops.DropTableCommentOp("t"),
+    ops.CreateTableOp(
+        "t",
+        [
+            sa.Column("id", sa.Integer, sa.ForeignKey("p.id")),
+            sa.Column("up", sa.Integer, sa.ForeignKey("t.id")),
+            sa.ForeignKeyConstraint(["id"], ["s.q.id"], name="k"),
+        ],
+    ),
+    ops.CreateTableOp("t", [sa.Column("id", sa.Integer)], prefixes=["TEMPORARY"]),
+    ops.CreateTableOp("t", [sa.Column("id", sa.Integer)], postgresql_inherits="p"),
+    ops.CreateTableOp("t", [sa.Column("c", sa.Integer)], postgresql_partition_by="LIST (c)"),
+    ops.DropTableOp("Odd Name", if_exists=True),
+    ops.CreateIndexOp("i", "t", ["c"], if_not_exists=True),
+    ops.CreateIndexOp("i", "t", ["a", "b"], postgresql_where=sa.text("a > 5")),
+    ops.CreateIndexOp("i", "t", [sa.text("lower(c)")], schema="s"),
+    ops.CreateIndexOp("i", "t", ["c"], postgresql_using="gin", postgresql_ops={"c": "x"}),
+    ops.CreateIndexOp("i", "t", ["c"], postgresql_include=["d"]),
+    ops.CreateIndexOp("i", "t", [sa.text("clean_up(c)")]),
+    ops.DropIndexOp("i", "t", schema="s", if_exists=True),
+    ops.CreateUniqueConstraintOp("k", "t", ["c", "d"], deferrable=True, initially="DEFERRED"),
+    ops.CreateUniqueConstraintOp(None, "t", ["c"], schema="user"),
+    ops.CreateForeignKeyOp(None, "t", "t", ["c"], ["id"], ondelete="CASCADE"),
     ops.ExecuteSQLOp("TRUNCATE t"),
     ops.ExecuteSQLOp(sa.delete(sa.table("t"))),
     ops.ExecuteSQLOp(sa.text("DELETE FROM t WHERE c = 5")),
@@ -82,6 +120,46 @@ EXECUTED = [
     ("DELETE FROM t WHERE d::text = '10:30'", "delete_rows medium"),
     ("DELETE FROM t WHERE d LIKE '100%'", "delete_rows medium"),
 ]
+
+
+ODD: list[tuple[MigrateOperation, str]] = [
+    (ops.AlterColumnOp("t", "c", modify_type=sa.types.NullType()), "alter_column_type high"),
+    (
+        ops.AlterColumnOp(
+            "t", "c", existing_type=sa.types.NullType(), modify_type=sa.Text(), modify_nullable=True
+        ),
+        "alter_column_type high",
+    ),
+    (
+        ops.AddColumnOp("t", sa.Column("c", sa.Text, server_default=sa.text("no (sql"))),
+        "add_column high",
+    ),
+    (ops.AddColumnOp("t", sa.Column("c", sa.ForeignKey(sa.column("x")))), "add_foreign_key medium"),
+    (
+        ops.AddColumnOp("t", sa.Column("c", sa.Integer, server_default=sa.FetchedValue())),
+        "add_column high",
+    ),
+    (
+        ops.AddColumnOp("t", sa.Column("c", sa.Integer, sa.Computed("a + 1", persisted=False))),
+        "add_generated_column medium",
+    ),
+    (ops.CreateCheckConstraintOp("k", "t", sa.column("c") > 5), "add_check medium"),
+    (ops.CreateCheckConstraintOp("k", "t", "no (sql"), "add_check medium"),
+    (ops.CreateIndexOp("i", "t", [sa.func.lower(sa.column("c"))]), "add_index medium"),
+    (ops.CreateIndexOp("i", "t", [sa.column("c").desc()]), "add_index medium"),
+    (ops.CreateIndexOp(None, "t", ["c"]), "add_index medium"),
+    (ops.DropConstraintOp(None, "t"), "drop_constraint medium"),
+    (ops.CreateTableOp("t", []), "create_table safe"),
+    (ops.BulkInsertOp(sa.Table("t", sa.MetaData(), schema="s"), []), "insert_rows safe"),
+]
+
+
+@pytest.mark.parametrize(("operation", "verdict"), ODD)
+def test_what_scripts_hand_over_does_not_upset_it(
+    operation: MigrateOperation, verdict: str
+) -> None:
+    found = Assessment.of("operation", changes_of(operation))
+    assert f"{found.kind} {found.level.word}" == verdict
 
 
 @pytest.mark.parametrize(("sql", "verdict"), EXECUTED)

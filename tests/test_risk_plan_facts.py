@@ -10,6 +10,7 @@ from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Lock
 from alembic_zanith.risk.plan_facts import PlanFacts
 from alembic_zanith.risk.reading import changes_of
+from tests.support.risk.case import Step
 from tests.support.risk.plans import last_verdict, plan, verdicts
 
 NEW = "CREATE TABLE t (id int, c int)"
@@ -230,6 +231,31 @@ def test_an_update_of_nothing_but_new_columns_is_a_backfill(update: str) -> None
     added = "ALTER TABLE t ADD n int, ADD m int DEFAULT 0"
     assert last_verdict(added, update) == "backfill medium"
     assert last_verdict(added, update, update) == "backfill medium"
+
+
+NOT_NULL = "ALTER TABLE t ALTER c SET NOT NULL"
+CHECK = "ALTER TABLE t ADD CONSTRAINT k CHECK (c IS NOT NULL)"
+VALIDATE = "ALTER TABLE t VALIDATE CONSTRAINT k"
+
+
+@pytest.mark.parametrize(
+    ("steps", "level"),
+    [
+        ((f"{CHECK} NOT VALID", VALIDATE), "low"),
+        ((CHECK,), "low"),
+        ((ops.CreateCheckConstraintOp("k", "t", sa.column("c").is_not(None)),), "low"),
+        ((f"{CHECK} NOT VALID",), "high"),
+        ((f"{CHECK} NOT VALID", VALIDATE, "ALTER TABLE t DROP CONSTRAINT k"), "high"),
+        ((CHECK, "ALTER TABLE t RENAME TO u", "ALTER TABLE v RENAME TO t"), "high"),
+        ((CHECK, "ALTER TABLE t RENAME c TO d", "ALTER TABLE t RENAME e TO c"), "high"),
+        (("ALTER TABLE t ADD CONSTRAINT k CHECK (d IS NOT NULL)",), "high"),
+        (("ALTER TABLE t ADD CONSTRAINT k CHECK (c IS NOT NULL OR d)",), "high"),
+    ],
+)
+def test_not_null_reads_nothing_behind_a_check_that_proves_it(
+    steps: tuple[Step, ...], level: str
+) -> None:
+    assert last_verdict(*steps, NOT_NULL) == f"alter_column_nullable {level}"
 
 
 def test_the_fact_is_said() -> None:

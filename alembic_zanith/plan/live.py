@@ -15,7 +15,7 @@ from alembic_zanith.identifiers import literal, quote
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Cost, Lock, TableRef
 from alembic_zanith.risk.changes.columns import SetNullable, SetType
-from alembic_zanith.risk.changes.tables import MoveTable, RenameTable
+from alembic_zanith.risk.changes.tables import AttachPartition, MoveTable, RenameTable
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import (
     STOPS_WRITERS,
@@ -117,6 +117,8 @@ def _filled_by(assessment: Assessment) -> Iterator[TableRef]:
             continue
         if change.kind in ("insert_rows", "rename_table", "move_table", "attach_partition"):
             yield on
+        if isinstance(change, AttachPartition):
+            yield change.table
         if isinstance(change, RenameTable):
             yield TableRef(change.new_name, on.schema)
         elif isinstance(change, MoveTable):

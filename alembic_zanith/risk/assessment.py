@@ -95,7 +95,8 @@ class Assessment:
         What is written as SQL has one more: nothing but its text says what it does.
         """
         found = self.reasons_of_changes
-        is_written = self.operation in WRITTEN_AS_SQL and self.level is not Level.SAFE
+        is_written = self.is_raw or self.operation in WRITTEN_AS_SQL
+        is_written = is_written and self.level is not Level.SAFE
         return (*found, Reason.RAW_SQL) if is_written and Reason.RAW_SQL not in found else found
 
     @property

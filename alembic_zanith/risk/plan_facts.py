@@ -12,6 +12,7 @@ from .change import TableRef
 from .facts.code import Code
 from .facts.made import Made
 from .facts.names import Names
+from .facts.noting import note
 from .facts.refining import refined
 
 
@@ -49,6 +50,6 @@ class PlanFacts:
         for each in assessment.findings:
             for finding in self._code.expanded(each):
                 findings.append(refined(self._made, finding, revision))
-                self._made.note(finding.change, revision)
+                note(self._made, finding.change, revision)
                 self._code.note(finding.change, revision)
         return replace(assessment, findings=tuple(findings))

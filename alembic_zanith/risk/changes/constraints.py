@@ -135,7 +135,9 @@ class AddForeignKey(CheckedConstraint):
 @kind("add_check")
 @dataclass(frozen=True)
 class AddCheck(CheckedConstraint):
-    """A new CHECK constraint."""
+    """A new CHECK constraint. `proves` is the column that it says has a value, if that is all."""
+
+    proves: str = field(default="", kw_only=True)
 
     def judge(self) -> Judgement:
         return self.judge_check(Reason.ADDS_CHECK_CONSTRAINT, Lock.ACCESS_EXCLUSIVE)

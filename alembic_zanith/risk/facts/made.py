@@ -1,27 +1,13 @@
-"""What the plan has made so far, and how each change adds to that or takes from it."""
+"""What the plan has made so far."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-from alembic_zanith.risk.change import Change, TableRef
-from alembic_zanith.risk.changes import (
-    columns,
-    constraints,
-    indexes,
-    objects,
-    parking,
-    rows,
-    tables,
-)
-from alembic_zanith.risk.changes.raw import SetSearchPath
+from alembic_zanith.risk.change import TableRef
 
 from .names import Names
-
-# Drops of these name the arguments too, which decide what is meant.
-_WITH_ARGUMENTS = {"function", "procedure", "routine", "aggregate", "operator"}
 
 
 @dataclass
@@ -52,14 +38,15 @@ class Made:
     indexes: dict[TableRef, str] = field(default_factory=dict)
     constraints: dict[TableRef, dict[str, str]] = field(default_factory=dict)
     objects: dict[tuple[str, str], str] = field(default_factory=dict)
+    checks: dict[tuple[TableRef, str], str] = field(default_factory=dict)
+    """The columns that CHECK constraints of the plan say have values."""
+    proven: dict[tuple[TableRef, str], str] = field(default_factory=dict)
+    """Those of them whose rows were all read, with the name of the constraint."""
     referenced: set[TableRef] = field(default_factory=set)
     """New tables that rows which were there before point to, and may be deleted with."""
 
     def table(self, table: TableRef, revision: str) -> str | None:
-        """Return the revision that made a table, as one sees it from a revision; None if none did.
-
-        Raises nothing: a table that is not known was there before.
-        """
+        """Return the revision that made a table, as one sees it from another, or None."""
         if (hidden_by := self.temporary_of(table, revision)) is not None:
             return hidden_by.revision
         return self.tables.get(self.names.key(table))
@@ -77,13 +64,6 @@ class Made:
         """Return the columns that the plan has added to a table that was there before."""
         return self.columns.get(self.names.key(table), {})
 
-    def note(self, change: Change, revision: str) -> None:
-        """Take down what a change makes, or takes away."""
-        for cls in type(change).__mro__:
-            if cls in _NOTES:
-                _NOTES[cls](self, change, revision)
-                return
-
     def move(self, old: TableRef, new: TableRef) -> None:
         """Take down that a table has another name. What it had before is free."""
         old, new = self.names.key(old), self.names.key(new)
@@ -92,6 +72,7 @@ class Made:
             known.pop(new, None)
             if value is not None:
                 known[new] = value
+        self.forget_proofs(old, new)
         self.gone.add(old)
         self.gone.discard(new)
 
@@ -101,187 +82,10 @@ class Made:
         self.tables.pop(key, None)
         self.columns.pop(key, None)
         self.constraints.pop(key, None)
+        self.forget_proofs(key)
 
-
-Note = Callable[[Made, Any, str], None]
-_NOTES: dict[type[Change], Note] = {}
-N = TypeVar("N", bound=Note)
-
-
-def notes(*changes: type[Change]) -> Callable[[N], N]:
-    """Register what changes of these classes make or take away."""
-
-    def register(note: N) -> N:
-        _NOTES.update(dict.fromkeys(changes, note))
-        return note
-
-    return register
-
-
-@notes(tables.CreateTable)
-def _create_table(made: Made, change: tables.CreateTable, revision: str) -> None:
-    if change.is_temporary:
-        if not change.if_not_exists:
-            made.temporary[change.table.name] = Temporary(revision, change.ends_with_transaction)
-        return
-    key = made.names.key(change.table)
-    # With IF NOT EXISTS it may have been there all along.
-    if not change.if_not_exists or key in made.gone:
-        made.forget_table(change.table)
-        made.tables[key] = revision
-        made.gone.discard(key)
-
-
-@notes(tables.DropTable)
-def _drop_table(made: Made, change: tables.DropTable, revision: str) -> None:
-    if made.temporary_of(change.table, revision) is not None:
-        del made.temporary[change.table.name]
-        return
-    made.forget_table(change.table)
-    made.gone.add(made.names.key(change.table))
-
-
-@notes(parking.SoftDropTable, parking.ArchiveTable)
-def _park_table(made: Made, change: tables.TableChange, revision: str) -> None:
-    made.forget_table(change.table)
-    made.gone.add(made.names.key(change.table))
-
-
-@notes(parking.RestoreTable)
-def _restore_table(made: Made, change: parking.RestoreTable, revision: str) -> None:
-    made.forget_table(change.table)
-    made.gone.discard(made.names.key(change.table))
-
-
-@notes(tables.RenameTable)
-def _rename_table(made: Made, change: tables.RenameTable, revision: str) -> None:
-    if (temporary := made.temporary_of(change.table, revision)) is not None:
-        del made.temporary[change.table.name]
-        made.temporary[change.new_name] = temporary
-        return
-    made.move(change.table, TableRef(change.new_name, change.table.schema))
-
-
-@notes(tables.MoveTable)
-def _move_table(made: Made, change: tables.MoveTable, revision: str) -> None:
-    made.move(change.table, TableRef(change.table.name, change.new_schema))
-
-
-@notes(tables.AttachPartition)
-def _attach(made: Made, change: tables.AttachPartition, revision: str) -> None:
-    # Rows of the child are rows of the table that it becomes a part of, and dropped with it.
-    if made.table(change.child, revision) is None:
-        made.forget_table(change.table)
-
-
-@notes(columns.AddColumn)
-def _add_column(made: Made, change: columns.AddColumn, revision: str) -> None:
-    if not change.if_not_exists:
-        _new_column(made, change, revision)
-
-
-@notes(columns.AddGeneratedColumn)
-def _new_column(made: Made, change: columns.ColumnChange, revision: str) -> None:
-    key = made.names.key(change.table)
-    made.columns.setdefault(key, {})[change.column] = NewColumn(revision)
-
-
-@notes(
-    columns.DropColumn,
-    parking.SoftDropColumn,
-    parking.ArchiveColumn,
-    parking.RestoreColumn,
-)
-def _drop_column(made: Made, change: columns.ColumnChange, revision: str) -> None:
-    made.columns_of(change.table).pop(change.column, None)
-
-
-@notes(columns.RenameColumn)
-def _rename_column(made: Made, change: columns.RenameColumn, revision: str) -> None:
-    known = made.columns_of(change.table)
-    column = known.pop(change.column, None)
-    known.pop(change.new_name, None)
-    if column is not None:
-        known[change.new_name] = column
-
-
-@notes(rows.UpdateRows)
-def _update(made: Made, change: rows.UpdateRows, revision: str) -> None:
-    known = made.columns_of(change.table)
-    for name in change.columns or known:
-        if name in known:
-            known[name].is_filled = True
-
-
-@notes(rows.InsertRows, rows.Backfill)
-def _fill(made: Made, change: tables.TableChange, revision: str) -> None:
-    for column in made.columns_of(change.table).values():
-        column.is_filled = True
-
-
-@notes(indexes.AddIndex)
-def _add_index(made: Made, change: indexes.AddIndex, revision: str) -> None:
-    if change.name and change.table is not None and not change.if_not_exists:
-        made.indexes[made.names.index_key(change.name, change.table.schema)] = revision
-
-
-@notes(indexes.DropIndex)
-def _drop_index(made: Made, change: indexes.DropIndex, revision: str) -> None:
-    made.indexes.pop(made.names.index_key(change.name, change.schema), None)
-
-
-@notes(
-    constraints.AddUnique,
-    constraints.AddPrimaryKey,
-    constraints.AddExclusion,
-    constraints.AddForeignKey,
-    constraints.AddCheck,
-)
-def _add_constraint(made: Made, change: constraints.ConstraintChange, revision: str) -> None:
-    parent = change.parent if isinstance(change, constraints.AddForeignKey) else None
-    if parent is not None and made.table(change.table, revision) is None:
-        made.referenced.add(made.names.key(parent))
-    if change.name and not change.if_not_exists:
-        known = made.constraints.setdefault(made.names.key(change.table), {})
-        known[change.name] = revision
-
-
-@notes(constraints.DropConstraint, constraints.DropUnique, constraints.DropForeignKey)
-def _drop_constraint(made: Made, change: constraints.ConstraintChange, revision: str) -> None:
-    made.constraints.get(made.names.key(change.table), {}).pop(change.name, None)
-
-
-@notes(objects.CreateObject)
-def _create_object(made: Made, change: objects.CreateObject, revision: str) -> None:
-    if not change.if_not_exists and change.what not in _WITH_ARGUMENTS:
-        made.objects[change.what, change.name] = revision
-
-
-@notes(objects.DropObject)
-def _drop_object(made: Made, change: objects.DropObject, revision: str) -> None:
-    made.objects.pop((change.what, change.name), None)
-
-
-@notes(objects.RenameObject)
-def _rename_object(made: Made, change: objects.RenameObject, revision: str) -> None:
-    made.objects.pop((change.what, change.name), None)
-    if change.what == "index":
-        made.indexes.clear()  # whichever has the old name from now on
-    elif change.what == "table constraint":
-        made.constraints.clear()
-
-
-@notes(objects.AlterObject)
-def _alter_object(made: Made, change: objects.AlterObject, revision: str) -> None:
-    if change.what == "session":  # DISCARD
-        made.temporary.clear()
-
-
-@notes(SetSearchPath)
-def _set_search_path(made: Made, change: SetSearchPath, revision: str) -> None:
-    # What had no schema so far cannot be told from what has none from here on.
-    for known in (made.tables, made.columns, made.constraints, made.indexes):
-        for key in [key for key in known if key.schema is None]:
-            del known[key]
-    made.objects = {each: by for each, by in made.objects.items() if "." in each[1]}
-    made.names.default_schema = change.schema
+    def forget_proofs(self, *tables: TableRef) -> None:
+        """Take down that what was proven of tables may be true of others now."""
+        for known in (self.checks, self.proven):
+            for key in [key for key in known if key[0] in tables]:
+                del known[key]

@@ -128,6 +128,20 @@ def dropped_column(
     return _safe(finding, fact, finding.judgement.lock)
 
 
+@refines(columns.SetNullable)
+def not_null(made: Made, finding: Finding, change: columns.SetNullable, revision: str) -> Finding:
+    """Where a valid CHECK says the same, the table is not read.
+
+    https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-SET-DROP-NOT-NULL
+    """
+    check = made.proven.get((made.names.key(change.table), change.column))
+    if change.nullable or check is None or made.table(change.table, revision) is not None:
+        return on_new_table(made, finding, change, revision)
+    found = finding.judgement
+    fact = f"the constraint {check}, which the same plan validates, proves it: no row is read"
+    return finding.refined(fact, Judgement(Level.LOW, found.reasons, found.lock))
+
+
 @refines(columns.RenameColumn)
 def renamed_column(
     made: Made, finding: Finding, change: columns.RenameColumn, revision: str

@@ -8,14 +8,22 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import CompileError
 from sqlalchemy.schema import Computed, Identity
 
-from alembic_zanith.risk.change import Change, TableRef
+from alembic_zanith.risk.change import Change, Lock, TableRef
 from alembic_zanith.risk.changes import columns
-from alembic_zanith.risk.changes.constraints import AddForeignKey, AddPrimaryKey, AddUnique
+from alembic_zanith.risk.changes.constraints import (
+    AddCheck,
+    AddForeignKey,
+    AddPrimaryKey,
+    AddUnique,
+)
 from alembic_zanith.risk.changes.indexes import AddIndex
 from alembic_zanith.risk.reading import reads
 from alembic_zanith.risk.statements.values import default_text, is_constant_text
+
+from .expressions import calls_of, text_of
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
 
@@ -36,10 +44,19 @@ def add_column(operation: ops.AddColumnOp) -> Iterator[Change]:
     if column.unique:
         yield AddUnique(table, "", columns=(column.name,))
     if column.index:
-        yield AddIndex(table, "", columns=(column.name,))
+        # What SQLAlchemy calls it where nobody has another convention.
+        name = f"ix_{operation.table_name}_{column.name}"
+        yield AddIndex(table, name, columns=(column.name,))
     for key in column.foreign_keys:
         parent = parent_of(key)
         yield AddForeignKey(table, str(key.name or ""), parent=parent)
+    for check in column.constraints:
+        if isinstance(check, sa.CheckConstraint):
+            yield AddCheck(table, check.name if isinstance(check.name, str) else "")
+            yield from calls_of(check.sqltext)
+    if column.comment is not None:
+        yield columns.SetColumnOptions(table, column.name)
+    yield from calls_of(getattr(column.server_default, "arg", None))
 
 
 @reads(ops.DropColumnOp)
@@ -76,7 +93,7 @@ def alter_column(operation: ops.AlterColumnOp) -> Iterator[Change]:
 def _new_default(table: TableRef, column: str, operation: ops.AlterColumnOp) -> Change:
     of_identity = (operation.modify_server_default, operation.existing_server_default)
     if any(isinstance(each, Identity) for each in of_identity):
-        return columns.SetColumnOptions(table, column)
+        return columns.SetColumnOptions(table, column, Lock.ACCESS_EXCLUSIVE)
     return columns.SetDefault(table, column)
 
 
@@ -93,13 +110,17 @@ def _default(column: sa.Column[Any]) -> columns.Default:
         return columns.Default.STABLE
     if expression is None:
         return columns.Default.VOLATILE
-    return default_text(str(expression.compile(dialect=_DIALECT)))
+    text = text_of(expression)
+    return default_text(text) if text else columns.Default.VOLATILE
 
 
 def _type(type_: Any) -> str:
     if type_ is None:
         return ""
-    return str(sa.types.to_instance(type_).compile(dialect=_DIALECT))
+    try:
+        return str(sa.types.to_instance(type_).compile(dialect=_DIALECT))
+    except CompileError:  # a type that only its own dialect can write
+        return ""
 
 
 def parent_of(key: sa.ForeignKey) -> TableRef | None:

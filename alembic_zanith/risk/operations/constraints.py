@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import sqlalchemy as sa
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 
@@ -11,6 +12,9 @@ from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes import constraints
 from alembic_zanith.risk.changes.constraints import Check
 from alembic_zanith.risk.reading import reads
+from alembic_zanith.risk.statements.conditions import column_with_value_text
+
+from .expressions import calls_of, given, text_of
 
 _DROPS: dict[str | None, type[constraints.ConstraintChange]] = {
     "unique": constraints.DropUnique,
@@ -31,7 +35,7 @@ def _plain_columns(
     operation: ops.CreateUniqueConstraintOp | ops.CreatePrimaryKeyOp,
 ) -> tuple[str, ...]:
     """Return the columns of a constraint that is made of nothing else."""
-    if any(value for value in operation.kw.values()):
+    if given(operation.kw):
         return ()
     return tuple(str(each) for each in operation.columns)
 
@@ -64,7 +68,14 @@ def create_foreign_key(operation: ops.CreateForeignKeyOp) -> Iterator[Change]:
 @reads(ops.CreateCheckConstraintOp)
 def create_check(operation: ops.CreateCheckConstraintOp) -> Iterator[Change]:
     table = TableRef(operation.table_name, operation.schema)
-    yield constraints.AddCheck(table, _name(operation.constraint_name), _check(operation))
+    condition = operation.condition
+    yield constraints.AddCheck(
+        table,
+        _name(operation.constraint_name),
+        _check(operation),
+        proves=column_with_value_text(text_of(condition)),
+    )
+    yield from calls_of(sa.text(condition) if isinstance(condition, str) else condition)
 
 
 @reads(CreateExcludeConstraintOp)

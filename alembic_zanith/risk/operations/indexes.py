@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from alembic.operations import ops
-from sqlalchemy.sql.elements import ClauseElement
 
 from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes import indexes
 from alembic_zanith.risk.reading import reads
+
+from .expressions import calls_of, given
 
 _CONCURRENTLY = "postgresql_concurrently"
 
@@ -24,18 +25,14 @@ def create_index(operation: ops.CreateIndexOp) -> Iterator[Change]:
         bool(operation.if_not_exists),
         columns=_plain_columns(operation),
     )
+    yield from calls_of(*operation.columns, operation.kw.get("postgresql_where"))
 
 
 def _plain_columns(operation: ops.CreateIndexOp) -> tuple[str, ...]:
     """Return the columns of an index that is made of nothing else."""
-    more = {key for key, value in operation.kw.items() if _is_given(value)} - {_CONCURRENTLY}
+    more = given(operation.kw) - {_CONCURRENTLY}
     columns = [each for each in operation.columns if isinstance(each, str)]
     return () if more or len(columns) < len(operation.columns) else tuple(columns)
-
-
-def _is_given(value: object) -> bool:
-    # A WHERE has no truth of its own: SQLAlchemy refuses to say if it is true.
-    return isinstance(value, ClauseElement) or bool(value)
 
 
 @reads(ops.DropIndexOp)

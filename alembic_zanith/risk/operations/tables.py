@@ -22,11 +22,13 @@ def create_table(operation: ops.CreateTableOp) -> Iterator[Change]:
     keys = [key for part in operation.columns for key in _foreign_keys(part)]
     parents = dict.fromkeys(parent for key in keys if (parent := parent_of(key)))
     parents.pop(made, None)
+    above = operation.kw.get("postgresql_inherits") or ()
     prefixes = {str(each).upper() for each in operation.kw.get("prefixes", ())}
     yield tables.CreateTable(
         made,
         bool(operation.if_not_exists),
         tuple(parents),
+        inherits=tuple(TableRef(each) for each in ([above] if isinstance(above, str) else above)),
         is_temporary=not prefixes.isdisjoint(("TEMPORARY", "TEMP")),
         ends_with_transaction=operation.kw.get("postgresql_on_commit") == "DROP",
     )

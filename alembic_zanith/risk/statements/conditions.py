@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from .parser import Node, enum_name, unwrap
+from .parser import Node, UnreadableSqlError, enum_name, expression, unwrap
 
 Truth = bool | None
 """What a condition is for every row; None where that differs by row, or nobody can tell."""
@@ -35,6 +35,28 @@ def is_always(condition: Node) -> bool:
         return truth(condition) is True
     except RecursionError:  # a thousand NOTs are there to hide something
         return True
+
+
+def column_with_value(condition: Node) -> str:
+    """Return the column of a condition that is `column IS NOT NULL` and no more, or nothing.
+
+    >>> from .parser import expression
+    >>> [column_with_value(expression(text)) for text in ("c IS NOT NULL", "c IS NULL", "c > 0")]
+    ['c', '', '']
+    """
+    name, content = unwrap(condition)
+    if name != "null_test" or enum_name(content, "nulltesttype") != "IS_NOT_NULL":
+        return ""
+    column = _column(content.arg)
+    return column[-1] if column is not None else ""
+
+
+def column_with_value_text(condition: str) -> str:
+    """Return the same of a condition that is written as SQL."""
+    try:
+        return column_with_value(expression(condition))
+    except UnreadableSqlError:
+        return ""
 
 
 def truth(condition: Node) -> Truth:

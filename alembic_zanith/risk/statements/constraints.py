@@ -8,6 +8,7 @@ from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes import columns, constraints
 from alembic_zanith.risk.changes.constraints import Check
 
+from .conditions import column_with_value
 from .parser import Node, enum_name, string
 from .values import table
 
@@ -37,9 +38,11 @@ def add_constraint(on: TableRef, constraint: Node, column: str = "") -> Iterator
         case "CONSTR_FOREIGN":
             yield constraints.AddForeignKey(on, name, check, table(constraint.pktable))
         case "CONSTR_CHECK":
-            yield constraints.AddCheck(on, name, check)
+            column = column_with_value(constraint.raw_expr)
+            yield constraints.AddCheck(on, name, check, proves=column)
         case "CONSTR_NOTNULL" if check is Check.NOT_VALID:
-            yield constraints.AddCheck(on, name, check)
+            column = string(constraint.keys[0]) if constraint.keys else ""
+            yield constraints.AddCheck(on, name, check, proves=column)
         case "CONSTR_NOTNULL":  # a constraint of the table, from PostgreSQL 18 on
             for key in constraint.keys:
                 yield columns.SetNullable(on, string(key), nullable=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from alembic_zanith.risk.change import Change
 from alembic_zanith.risk.changes import objects
 from alembic_zanith.risk.changes.defined import Routine
-from alembic_zanith.risk.changes.raw import RawSql
+from alembic_zanith.risk.changes.raw import Harmless, RawSql
 
 from .catalog_functions import only_reads
 from .known_functions import effect_of
@@ -33,6 +33,12 @@ def calls_in(each: Statement) -> Iterator[Change]:
 def may_call(each: Statement) -> bool:
     """Whether a look is worth while: every call of a function has a bracket in its text."""
     return "(" in each.text
+
+
+def calls_in_expression(text: str) -> Iterator[Change]:
+    """Yield the same for an expression that is written as SQL."""
+    if "(" in text:
+        yield from (each for each in changes_in(f"SELECT {text}") if not isinstance(each, Harmless))
 
 
 def called(call: Node) -> Iterator[Change]:

@@ -148,12 +148,15 @@ def is_on(options: object, name: str) -> bool:
 
 
 def default_text(default: str) -> Default:
-    """Tell the same of a default that is written as SQL.
+    """Tell the same of a default that is written as SQL; one that cannot be read may be anything.
 
     >>> default_text("now()").value, default_text("gen_random_uuid()").value
     ('stable', 'volatile')
     """
-    return default_of(parsed_expression(default))
+    try:
+        return default_of(parsed_expression(default))
+    except UnreadableSqlError:
+        return Default.VOLATILE
 
 
 __all__ = [
