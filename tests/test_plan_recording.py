@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql
 
@@ -107,6 +108,39 @@ def test_what_a_partial_script_could_still_call_is_listed(project: Project) -> N
 )
 def test_what_needs_no_answer_is_recorded_to_the_end(project: Project, script: str) -> None:
     assert recorded(project, script).ended is None
+
+
+ASKS = "if op.get_context().as_sql:\n    op.create_table('b')\nelse:\n    op.drop_table('a')"
+
+
+def test_a_script_that_asks_whether_it_runs_with_sql_is_recorded_as_it_will_run(
+    project: Project,
+) -> None:
+    assert said(recorded(project, ASKS)) == [("drop_table", "a")]
+
+
+def test_what_a_script_does_with_sql_alone_is_recorded_for_a_run_with_sql(
+    project: Project,
+) -> None:
+    project.revision(upgrade=ASKS)
+    with_sql = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True})
+    revision = plan_of(project, context=with_sql).revisions[-1]
+    assert said(revision) == [("create_table", "b")]
+
+
+def test_a_question_to_the_database_in_an_autocommit_block_ends_the_recording(
+    project: Project,
+) -> None:
+    revision = recorded(
+        project,
+        "with op.get_context().autocommit_block():\n"
+        "    if not op.get_context().as_sql and op.get_bind().exec_driver_sql('SELECT 1').scalar():\n"
+        "        op.execute('DROP INDEX CONCURRENTLY i')",
+    )
+    assert revision.ended == "it reads the result (scalar) of: SELECT 1"
+    assert [call.source for call in revision.possible] == [
+        "op.execute('DROP INDEX CONCURRENTLY i')"
+    ]
 
 
 def test_nothing_is_executed_whatever_the_script_tries(

@@ -33,7 +33,7 @@ from alembic_zanith.risk.statements import changes_in
 
 from .model import Plan, PlannedOperation, PlannedRevision, PossibleCall
 from .source import possible_calls, reaches_around
-from .stand_in import NeedsDatabase, StandIn, no_database
+from .stand_in import NeedsDatabase, RecordingContext, StandIn, no_database
 from .suppressions import Suppressions, read_suppressions
 
 Translate = Callable[[MigrateOperation, PlanFacts], MigrateOperation]
@@ -80,19 +80,21 @@ def record(scripts: Iterable[Script], recording: Recording) -> Plan:
     with no_database(), hooks.watching_cursors(_refuse_cursor), quietly():
         written = io.StringIO()
         context = _offline(recording, written)
+        if recording.context is None or not recording.context.as_sql:
+            context.looks_online()
         recorded = tuple(
             _Recorder(script, recording, context, written, facts).run() for script in scripts
         )
     return Plan(recorded, recording.is_downgrade)
 
 
-def _offline(recording: Recording, written: io.StringIO) -> MigrationContext:
+def _offline(recording: Recording, written: io.StringIO) -> RecordingContext:
     """Return a context that writes SQL where the real one runs it."""
     real = recording.context
     options = {} if real is None else {**real.opts, "fn": None, "starting_rev": None}
     options.pop("output_encoding", None)
     options |= {"as_sql": True, "output_buffer": written}
-    return MigrationContext(
+    return RecordingContext(
         recording.dialect, None, options, None if real is None else real.environment_context
     )
 

@@ -7,9 +7,28 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NoReturn, Self
 
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.engine.mock import MockConnection
+
+
+class RecordingContext(MigrationContext):
+    """Writes SQL as `--sql` does, and does not tell scripts so.
+
+    Many ask `op.get_context().as_sql` to leave out with `--sql` what reads the database. Recorded
+    is what they do in the run that is planned.
+    """
+
+    def looks_online(self) -> Self:
+        """Have scripts see a run on a database. What writes the SQL goes by its own flag."""
+        self.as_sql = False
+        return self
+
+    @contextmanager
+    def autocommit_block(self) -> Iterator[None]:
+        """Do nothing: there is no transaction to leave."""
+        yield
 
 
 class NeedsDatabase(BaseException):
