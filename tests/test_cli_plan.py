@@ -543,3 +543,20 @@ def test_a_script_that_reads_rows_is_known_in_part(shop: Project, database: Data
     text = plan(shop, "cccc3333:dddd4444").stdout
     assert "  Known in part, because it reads the rows of: SELECT id FROM users." in text
     assert "    line 24: op.drop_table(row.name)" in text
+
+
+MOVES = r"""\g<0>
+from pathlib import Path
+context.script.version_locations = [str(Path(__file__).parent / "elsewhere")]
+"""
+
+
+def test_revisions_that_env_py_looks_for_elsewhere_are_planned(project: Project) -> None:
+    project.revision("op.drop_table('t')", rev_id="aa")
+    project.versions.rename(project.versions.with_name("elsewhere"))
+    project.versions.mkdir()
+    project.edit_env(r"^config = context\.config$", MOVES)
+    shown = project.alembic("zanith-plan").output
+    assert "drop_table t" in shown
+    offline = project.alembic("zanith-plan", "--offline").output
+    assert "There are no revisions in" in offline

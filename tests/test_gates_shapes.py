@@ -84,6 +84,19 @@ def test_what_only_the_run_knows_is_rolled_back_with_its_migration(
     assert kept.scalar("SELECT to_regclass('first')::text") == ("first" if per_migration else None)
 
 
+def test_a_drop_behind_a_question_is_refused_before_the_revisions_before_it_run(
+    project: Project, kept: Database
+) -> None:
+    project.configure_context("transaction_per_migration=True")
+    project.revision(upgrade="op.create_table('first', sa.Column('id', sa.Integer))")
+    project.revision(
+        upgrade="op.get_bind().execute(sa.text('SELECT 1')).scalar()\nop.drop_table('kept')"
+    )
+    before = kept.dump()
+    assert "Refused, nothing has run" in project.alembic("upgrade", "head").failed().output
+    assert kept.dump() == before
+
+
 def test_branches_and_several_heads_are_planned_together(project: Project, kept: Database) -> None:
     base = project.revision(upgrade="op.create_table('root', sa.Column('id', sa.Integer))")
     project.revision(upgrade="op.drop_table('kept')", head=base, splice=True)

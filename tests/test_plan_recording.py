@@ -62,7 +62,7 @@ def test_an_index_on_a_table_of_the_same_plan_is_safe(project: Project) -> None:
     [
         (
             "op.drop_table('a')\nop.get_bind().execute(sa.text('SELECT 1')).scalar()\nop.drop_table('b')",
-            [("drop_table", "a"), ("harmless", "SELECT 1")],
+            [("drop_table", "a"), ("harmless", "SELECT 1"), ("drop_table", "b")],
             "it reads the result (scalar) of: SELECT 1",
         ),
         ("sa.inspect(op.get_bind()).get_table_names()", [], "it inspects the database"),
@@ -82,6 +82,26 @@ def test_a_script_is_recorded_up_to_where_it_needs_a_database(
     assert said(revision) == known
     assert revision.is_partial
     assert revision.ended == why
+
+
+def test_what_stands_behind_the_end_is_planned_as_the_text_says(project: Project) -> None:
+    revision = recorded(
+        project,
+        "rows = op.get_bind().execute(sa.text('SELECT 1')).fetchall()\n"
+        "for row in rows:\n    op.drop_table('maybe')\n"
+        "op.drop_table('surely')",
+    )
+    assert said(revision)[1:] == [("drop_table", "surely")]
+    (finding,) = revision.operations[-1].assessment.findings
+    assert finding.facts == ("it stands behind the place where the recording of the script ended",)
+
+
+def test_behind_a_partial_script_nobody_says_that_a_column_is_empty(project: Project) -> None:
+    project.revision(upgrade="op.add_column('t', sa.Column('c', sa.Integer))")
+    project.revision(upgrade="op.get_bind().execute(sa.text('SELECT 1')).scalar()")
+    project.revision(upgrade="op.drop_column('t', 'c')")
+    (*_, (_, dropped)) = plan_of(project).operations
+    assert dropped.assessment.level.word == "destructive"
 
 
 def test_what_a_partial_script_could_still_call_is_listed(project: Project) -> None:

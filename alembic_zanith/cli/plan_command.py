@@ -126,7 +126,10 @@ def _online(
     project: Project, script: ScriptDirectory, asked: Asked, only: str | None
 ) -> list[PlanReport]:
     def work(database: Database) -> PlanReport:
-        found = pending(script, asked, database.heads)
+        # env.py may have said where else its revisions are.
+        environment = database.context.environment_context
+        scripts = script if environment is None else environment.script
+        found = pending(scripts, asked, database.heads)
         settings = settings_of(database.context)
         with _reading(database.connection):
             return _planned(
@@ -159,6 +162,8 @@ def _offline(
     settings = load_settings(config)
     heads = tuple(script.get_heads()) if asked.is_downgrade and not asked.is_range else ()
     found = pending(script, asked, heads)
+    if not script.get_heads():
+        found = replace(found, warnings=(*found.warnings, _no_revisions(script)))
     environment = EnvironmentContext(config, script, as_sql=True)
     reports: dict[str, PlanReport] = {}
     with environment:
@@ -173,6 +178,13 @@ def _offline(
             f"The project has no database {only!r}.{did_you_mean(only, reports)} It has {known}."
         )
     return _labelled(reports if only is None else {only: reports[only]})
+
+
+def _no_revisions(script: ScriptDirectory) -> str:
+    return (
+        f"There are no revisions in {script.versions}. If env.py says where they are, which "
+        "--offline does not ask, name the folder as version_locations in alembic.ini as well."
+    )
 
 
 def _databases(config: Config, found: Pending) -> dict[str, dict[str, Any]]:

@@ -10,9 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from traceback import walk_tb
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -35,6 +36,8 @@ from .model import Plan, PlannedOperation, PlannedRevision, PossibleCall
 from .source import possible_calls, reaches_around
 from .stand_in import NeedsDatabase, RecordingContext, StandIn, no_database
 from .suppressions import Suppressions, read_suppressions
+
+_BEHIND = "it stands behind the place where the recording of the script ended"
 
 Translate = Callable[[MigrateOperation, PlanFacts], MigrateOperation]
 
@@ -159,8 +162,13 @@ class _Recorder:
                 call(**self._recording.arguments)
             except NeedsDatabase as reason:
                 ended = str(reason)
+                stopped = self._stopped_at(reason)
             except (Exception, SystemExit) as error:  # of the script: anything at all
                 ended = f"it raises {type(error).__name__}: {error}"
+                stopped = self._stopped_at(error)
+        if ended is not None:
+            self._note_what_is_behind(stopped)
+            self._facts.lose_track()
         used = {each for operation in self._operations for each in operation.allowed_by}
         return PlannedRevision(
             self._script.revision,
@@ -172,6 +180,36 @@ class _Recorder:
             self._suppressions.complaints(used if ended is None else self._suppressions.all),
             reaches_around(source_of(self._script), self._recording.function),
         )
+
+    def _stopped_at(self, error: BaseException) -> int:
+        """Return the line of the script's function where its recording ended."""
+        lines = [
+            number
+            for frame, number in walk_tb(error.__traceback__)
+            if frame.f_code.co_filename == self._script.path
+            and frame.f_code.co_name == self._recording.function
+        ]
+        return lines[-1] if lines else self._last_line
+
+    def _note_what_is_behind(self, line: int) -> None:
+        """Note what the text says of the rest, as far as nothing decides whether it runs."""
+        # Here, because most scripts are recorded to their end.
+        from .static import operations_in
+
+        function, dialect = self._recording.function, self._recording.dialect
+        found = operations_in(source_of(self._script), function, self._script.path, dialect)
+        for each in found.operations:
+            if each.line <= line or each.under is not None:
+                continue
+            operation = each.operation
+            if self._recording.translate is not None:
+                operation = self._recording.translate(operation, self._facts)
+            name = "connection.execute" if each.is_statement else operation_name(operation)
+            changes = changes_of(operation)
+            assessment = self._assess(name, changes)
+            findings = tuple(finding.noted(_BEHIND) for finding in assessment.findings)
+            assessment = replace(assessment, findings=findings)
+            self._append(assessment, each.sql, changes, each.line)
 
     def _operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:
         if self._depth:  # what the implementation of another operation calls
@@ -235,8 +273,14 @@ class _Recorder:
     def _assess(self, name: str, changes: Iterable[Change]) -> Assessment:
         return self._facts.refine(Assessment.of(name, changes), self._script.revision)
 
-    def _append(self, assessment: Assessment, sql: str, changes: tuple[Change, ...]) -> None:
-        line = line_in(self._script.path)
+    def _append(
+        self,
+        assessment: Assessment,
+        sql: str,
+        changes: tuple[Change, ...],
+        line: int | None = None,
+    ) -> None:
+        line = line_in(self._script.path) if line is None else line
         self._last_line = max(self._last_line, line or 0)
         allowed_by = self._suppressions.covering(
             line, assessment.reasons_of_changes, assessment.only_kind

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Dialect
 from .model import PossibleCall
 from .names import Module
 from .reader import ScriptReader
+from .stand_in import NeedsDatabase
 from .statements import Left, TooLong
 
 
@@ -73,7 +74,7 @@ def operations_in(
         return StaticScript((), calls, f"{path} has no `def {function}()` at its top level")
     try:
         reader.call(definitions[-1])
-    except (Left, TooLong) as error:
+    except (Left, TooLong, NeedsDatabase) as error:
         reader.missed(str(error))
     noted = (
         StaticOperation(each.operation, each.sql, each.line, each.is_statement, each.under)

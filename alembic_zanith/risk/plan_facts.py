@@ -40,6 +40,12 @@ class PlanFacts:
         self._made = Made(names)
         self._code = Code(names)
 
+    def lose_track(self) -> None:
+        """Take down that something happened that nobody knows: a script was not read to its end."""
+        for known in self._made.columns.values():
+            for column in known.values():
+                column.is_filled = True
+
     def has_made(self, table: TableRef, revision: str = "") -> bool:
         """Whether the plan has created a table, as its name is understood in a revision."""
         return self._made.table(table, revision) is not None
