@@ -71,7 +71,8 @@ WAYS = {
 
 
 def guarded(project: Project, configure: str = "") -> Project:
-    """Have the project's env.py run its migrations through the guard."""
+    """Have the project's env.py run its migrations through the guard, and through no other."""
+    project.settings(mode="dev")
     (project.root / "guard.py").write_text(GUARD)
     project.edit_env(
         r"(connection=connection.*\n(?:.*\n)*?.*)context\.run_migrations\(\)",
