@@ -508,9 +508,11 @@ def test_two_version_tables_in_one_schema_are_two_plans(project: Project) -> Non
     project.upgrade()
     again = (
         "    run_migrations_online()\n"
+        "    from unittest import mock\n"
         "    configure = context.configure\n"
-        "    context.configure = lambda **kw: configure(version_table='second', **kw)\n"
-        "    run_migrations_online()"
+        "    second = lambda **kw: configure(version_table='second', **kw)\n"
+        "    with mock.patch.object(context, 'configure', second):\n"
+        "        run_migrations_online()"
     )
     project.edit_env(r"^    run_migrations_online\(\)", again)
     found = plans(project)
