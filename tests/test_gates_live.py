@@ -191,20 +191,42 @@ def test_an_empty_table_may_be_dropped(database: Database, project: Project) -> 
     assert database.scalar("SELECT to_regclass('empty')") is None
 
 
-FILLS = """\
-engine = sa.create_engine(op.get_bind().engine.url, poolclass=sa.NullPool)
-with engine.begin() as connection:
-    connection.execute(sa.text("INSERT INTO empty VALUES (1)"))
-op.drop_table('empty')"""
+FILLS = r"""\g<0>
+        import sqlalchemy as sa
+
+        def fills(conn, cursor, statement, *_):
+            if "CREATE TABLE other" in statement:
+                engine = sa.create_engine(conn.engine.url, poolclass=sa.NullPool)
+                with engine.begin() as beside:
+                    beside.execute(sa.text("INSERT INTO empty VALUES (1)"))
+
+        sa.event.listen(connection, "before_cursor_execute", fills)
+"""
 
 
 def test_a_table_that_others_fill_after_the_plan_is_not_dropped(
     database: Database, project: Project
 ) -> None:
     database.execute("CREATE TABLE empty (id int)")
-    project.revision(upgrade=FILLS)
-    assert "Refused" in project.alembic("upgrade", "head").failed().output
+    project.edit_env(r"with connectable\.connect\(\) as connection:", FILLS)
+    project.revision(
+        upgrade="op.create_table('other', sa.Column('id', sa.Integer))\nop.drop_table('empty')"
+    )
+    refused = project.alembic("upgrade", "head").failed()
+    assert "Refused at the moment of execution" in refused.output
     assert database.scalar("SELECT count(*) FROM empty") == 1
+
+
+def test_what_a_script_fills_itself_is_not_dropped(database: Database, project: Project) -> None:
+    database.execute("CREATE TABLE empty (id int)")
+    project.revision(
+        upgrade="op.get_bind().scalar(sa.text('SELECT 1'))\n"
+        "op.execute(sa.text('INSERT INTO empty VALUES (1)'))\n"
+        "op.drop_table('empty')"
+    )
+    refused = project.alembic("upgrade", "head").failed()
+    assert "Refused, nothing has run" in refused.output
+    assert "behind the place where the recording of the script ended" in refused.output
 
 
 def test_a_ceiling_holds_for_what_only_the_run_knows(database: Database, project: Project) -> None:
