@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 hypothesis.settings.register_profile(
     "default",
-    max_examples=20,
+    max_examples=12,
     # The same examples every time, so that a change is judged by itself; --examples looks further.
     derandomize=True,
     deadline=None,
