@@ -525,6 +525,21 @@ def test_offline_needs_neither_env_py_nor_a_url(shop: Project) -> None:
     assert plan(shop, "--offline", "bbbb2222").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    "with_sql", ["op.get_context().as_sql", "context.is_offline_mode()"], ids=["op", "context"]
+)
+def test_offline_plans_the_run_on_a_database(project: Project, with_sql: str) -> None:
+    """Not the other one, that writes a script: `--sql` is for a run without questions."""
+    project.revision(
+        f"from alembic import context\nif {with_sql}:\n    op.create_table('a')\n"
+        "else:\n    op.drop_table('b')",
+        rev_id="aaaa1111",
+    )
+    shown = project.alembic("zanith-plan", "--offline")
+    assert shown.exit_code == 1
+    assert "drop_table b" in shown.stdout
+
+
 def test_from_python_it_ends_like_a_program(shop: Project, tmp_path: Path) -> None:
     from alembic_zanith.cli import plan as run_plan
 

@@ -164,7 +164,8 @@ def _offline(
     found = pending(script, asked, heads)
     if not script.get_heads():
         found = replace(found, warnings=(*found.warnings, _no_revisions(script)))
-    environment = EnvironmentContext(config, script, as_sql=True)
+    # Planned is the run on a database: with as_sql, scripts would do what they do with --sql.
+    environment = EnvironmentContext(config, script)
     reports: dict[str, PlanReport] = {}
     with environment:
         for label, arguments in _databases(config, found).items():
