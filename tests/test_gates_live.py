@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import psycopg
 import pytest
 from sqlalchemy.dialects import postgresql
 
@@ -103,6 +104,61 @@ def test_a_fact_of_the_database_is_in_the_finding(
     (finding,) = operation.assessment.findings
     said = [re.sub(r", \d+ (bytes|kB)$", ", SIZE", fact) for fact in finding.facts]
     assert (finding.judgement.level.word, said, operation.rows) == (level, facts, rows)
+
+
+FAILED_BUILD = """
+CREATE TABLE t (id int); INSERT INTO t VALUES (1), (1);
+CREATE INDEX plain ON t (id); CREATE TABLE k (id int PRIMARY KEY); CREATE UNIQUE INDEX uq ON k (id);
+"""
+
+
+@pytest.mark.majors
+@pytest.mark.parametrize(
+    ("sql", "verdict", "facts"),
+    [
+        ("DROP INDEX CONCURRENTLY IF EXISTS broken", "drops_index safe", "broken is INVALID"),
+        ("DROP INDEX IF EXISTS missing", "drops_index safe", "missing does not exist"),
+        ("DROP INDEX plain", "drops_index medium", ""),
+        ("DROP INDEX public.uq", "drops_index drops_unique_constraint medium", "uq is unique"),
+    ],
+)
+def test_an_index_is_looked_at_before_it_is_dropped(
+    database: Database, sql: str, verdict: str, facts: str
+) -> None:
+    database.execute(FAILED_BUILD)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        database.execute("CREATE UNIQUE INDEX CONCURRENTLY broken ON t (id)")
+    (operation,) = refined(database, sql)
+    (finding,) = operation.assessment.findings
+    reasons = [str(each) for each in finding.judgement.reasons]
+    assert " ".join([*reasons, finding.judgement.level.word]) == verdict
+    assert " ".join(finding.facts).startswith(facts)
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["ALTER INDEX plain RENAME TO missing", "SELECT unseen()", "ALTER TABLE s.t SET SCHEMA public"],
+)
+def test_an_index_that_gets_the_name_later_is_no_missing_one(
+    database: Database, before: str
+) -> None:
+    database.execute(FAILED_BUILD)
+    *_, dropped = refined(database, before, "DROP INDEX missing")
+    assert dropped.assessment.level.word == "medium"
+
+
+@pytest.mark.majors
+def test_rows_that_go_along_with_deleted_ones_are_told(database: Database) -> None:
+    database.execute(
+        "CREATE TABLE a (id int PRIMARY KEY, up int REFERENCES a ON DELETE CASCADE);"
+        'CREATE TABLE "B" (id int PRIMARY KEY REFERENCES a ON DELETE CASCADE);'
+        'CREATE TABLE c (id int REFERENCES "B" ON DELETE CASCADE);'
+        "CREATE TABLE d (id int REFERENCES a ON DELETE SET NULL)"
+    )
+    (operation,) = refined(database, "DELETE FROM a WHERE id = 5")
+    (finding,) = operation.assessment.findings
+    assert finding.judgement.level.word == "medium"
+    assert finding.facts == ('ON DELETE CASCADE: rows of "B", c go along',)
 
 
 @pytest.mark.parametrize(

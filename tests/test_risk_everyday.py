@@ -9,7 +9,7 @@ from tests.support.risk.plans import last_verdict
 EVERYDAY = {
     # Enums and types.
     "CREATE TYPE mood AS ENUM ('sad', 'ok')": "create_object safe",
-    "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'happy' AFTER 'ok'": "alter_object low",
+    "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'happy' AFTER 'ok'": "add_enum_value low",
     "ALTER TYPE mood OWNER TO app": "change_privileges medium",
     "DROP TYPE IF EXISTS mood": "drop_object medium",
     "CREATE DOMAIN email AS text CHECK (value LIKE '%@%')": "create_object safe",
@@ -33,7 +33,7 @@ EVERYDAY = {
     "NEW.updated_at = now(); RETURN NEW; END; $$": "replace_object medium",
     "CREATE FUNCTION purge() RETURNS void LANGUAGE sql AS 'DELETE FROM t'": "create_object safe",
     "CREATE TRIGGER touch BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()": (
-        "replace_object medium"
+        "add_trigger medium"
     ),
     "DROP TRIGGER IF EXISTS touch ON t": "drop_object medium",
     "DROP FUNCTION IF EXISTS touch()": "drop_object medium",

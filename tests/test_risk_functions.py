@@ -207,6 +207,6 @@ def test_a_trigger_that_is_dropped_does_not_fire() -> None:
 
 def test_a_rule_counts_in_the_writes_that_it_is_for() -> None:
     rule = "CREATE RULE r AS ON INSERT TO t DO ALSO DELETE FROM u"
-    assert last_verdict(rule) == "replace_object medium"
+    assert last_verdict(rule) == "add_trigger medium"
     assert last_verdict(rule, "INSERT INTO t VALUES (1)") == "delete_rows destructive"
     assert last_verdict(rule, "DELETE FROM t WHERE id = 1") == "delete_rows medium"

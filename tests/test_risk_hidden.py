@@ -152,7 +152,7 @@ MEDIUM = {
     "ALTER TABLE t SET SCHEMA s": "move_table",
     "ALTER SCHEMA s RENAME TO r": "rename_object",
     "ALTER DOMAIN d DROP CONSTRAINT k CASCADE": "drop_object",
-    "CREATE RULE r AS ON UPDATE TO t DO INSTEAD DELETE FROM t": "replace_object",
+    "CREATE RULE r AS ON UPDATE TO t DO INSTEAD DELETE FROM t": "add_trigger",
     "CREATE OR REPLACE VIEW v AS SELECT 1": "replace_object",
     "REVOKE ALL ON ALL TABLES IN SCHEMA s FROM app CASCADE": "change_privileges",
     "REASSIGN OWNED BY app TO other": "change_privileges",

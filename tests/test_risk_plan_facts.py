@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 from alembic.operations import ops
+from sqlalchemy.dialects.postgresql import ENUM
 
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Lock
@@ -83,6 +84,27 @@ SAFE = {
     "a view": ("CREATE VIEW v AS SELECT 1", "DROP VIEW v"),
     "a type": ("CREATE TYPE mood AS ENUM ('a')", "DROP TYPE mood"),
     "a sequence": ("CREATE SEQUENCE s", "DROP SEQUENCE s"),
+    "an index under its new name": (
+        "CREATE INDEX i ON t (c)",
+        "ALTER INDEX i RENAME TO j",
+        "DROP INDEX j",
+    ),
+    "the name of a new index": ("CREATE INDEX i ON t (c)", "ALTER INDEX i RENAME TO j"),
+    "a value of a new type": ("CREATE TYPE mood AS ENUM ('a')", "ALTER TYPE mood ADD VALUE 'b'"),
+    "the name of a new type": ("CREATE TYPE mood AS ENUM ('a')", "ALTER TYPE mood RENAME TO tone"),
+    "a value of a type that is made along with a table": (
+        ops.CreateTableOp("t", [sa.Column("m", sa.Enum("a", name="mood"))]),
+        "ALTER TYPE mood ADD VALUE 'b'",
+    ),
+    "a value of a type of an array": (
+        ops.CreateTableOp("t", [sa.Column("m", sa.ARRAY(sa.Enum("a", name="mood")))]),
+        "ALTER TYPE mood ADD VALUE 'b'",
+    ),
+    "a function": (
+        "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE OR REPLACE FUNCTION public.f(a int) RETURNS int LANGUAGE sql AS 'SELECT 2'",
+    ),
+    "a new view": ("CREATE VIEW v AS SELECT 1", "CREATE OR REPLACE VIEW v AS SELECT 2"),
     "a table made in a block": ("DO $$ BEGIN CREATE TABLE t (c int); DROP TABLE t; END $$",),
     "a schema that is made first": (
         "SET search_path = app",
@@ -198,10 +220,41 @@ STILL_MEDIUM = {
         "CREATE TABLE t (id int) PARTITION BY LIST (id)",
         "ALTER TABLE t ATTACH PARTITION old FOR VALUES IN (1)",
     ),
+    "an index whose name a new one had": (
+        "CREATE INDEX i ON t (c)",
+        "ALTER INDEX i RENAME TO j",
+        "ALTER INDEX old RENAME TO i",
+        "DROP INDEX i",
+    ),
+    "a function with other arguments": (
+        "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE OR REPLACE FUNCTION f(a text) RETURNS int LANGUAGE sql AS 'SELECT 2'",
+    ),
+    "a function that was made by another name": (
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "ALTER FUNCTION f() RENAME TO g",
+        "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2'",
+    ),
+    "a function that may have been there": (
+        "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2'",
+    ),
     "a view that may have been there": ("CREATE OR REPLACE VIEW v AS SELECT 1", "DROP VIEW v"),
 }
 
-Statements = tuple[str | tuple[str, str], ...]
+Statements = tuple[Step | tuple[str, str], ...]
+
+STILL_LOW = {
+    "a type that the project makes by itself": (
+        ops.CreateTableOp("t", [sa.Column("m", ENUM("a", name="mood", create_type=False))]),
+        "ALTER TYPE mood ADD VALUE 'b'",
+    ),
+    "a type of the metadata": (
+        ops.CreateTableOp("t", [sa.Column("m", sa.Enum("a", name="mood", metadata=sa.MetaData()))]),
+        "ALTER TYPE mood ADD VALUE 'b'",
+    ),
+    "a value of an old type": ("CREATE TYPE tone AS ENUM ('a')", "ALTER TYPE mood ADD VALUE 'b'"),
+}
 
 
 @pytest.mark.parametrize("statements", SAFE.values(), ids=SAFE)
@@ -217,6 +270,26 @@ def test_what_was_there_before_is_not(statements: Statements) -> None:
 @pytest.mark.parametrize("statements", STILL_MEDIUM.values(), ids=STILL_MEDIUM)
 def test_nor_is_what_is_less_than_data(statements: Statements) -> None:
     assert last_verdict(*statements).endswith(" medium")
+
+
+@pytest.mark.parametrize("statements", STILL_LOW.values(), ids=STILL_LOW)
+def test_nor_what_was_low(statements: Statements) -> None:
+    assert last_verdict(*statements).endswith(" low")
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("CREATE INDEX i ON t (c)", "DROP INDEX i"),
+        ("CREATE INDEX i ON t (c)", "ALTER INDEX i RENAME TO j"),
+        ("ALTER TABLE t ADD CONSTRAINT k UNIQUE (c)", "ALTER TABLE t DROP CONSTRAINT k"),
+        ("ALTER TABLE t ADD n int", "ALTER TABLE t DROP n"),
+        ("ALTER TABLE t ADD n int", "ALTER TABLE t RENAME n TO m"),
+    ],
+)
+def test_nobody_waits_for_a_lock_on_a_new_table(statements: tuple[str, str]) -> None:
+    assert plan(NEW, *statements)[-1].lock is Lock.NONE
+    assert plan(*statements)[-1].lock is not Lock.NONE
 
 
 @pytest.mark.parametrize(

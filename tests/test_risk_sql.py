@@ -98,7 +98,7 @@ LOW = {
     "ALTER TABLE t ADD CONSTRAINT k CHECK (c > 0) NOT VALID": "add_check",
     "ALTER TABLE t VALIDATE CONSTRAINT k": "validate_constraint",
     "ALTER TABLE t ADD CONSTRAINT k UNIQUE USING INDEX i": "add_unique",
-    "ALTER TYPE mood ADD VALUE 'c'": "alter_object",
+    "ALTER TYPE mood ADD VALUE 'c'": "add_enum_value",
 }
 
 SAFE = {

@@ -15,12 +15,15 @@ from alembic_zanith.identifiers import literal, quote
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Cost, Lock, TableRef
 from alembic_zanith.risk.changes.columns import SetNullable, SetType
+from alembic_zanith.risk.changes.indexes import DropIndex
+from alembic_zanith.risk.changes.rows import DeleteRows
 from alembic_zanith.risk.changes.tables import AttachPartition, MoveTable, RenameTable
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import (
     STOPS_WRITERS,
     Ceilings,
     ColumnFacts,
+    IndexFacts,
     TableFacts,
     refine,
 )
@@ -53,11 +56,33 @@ SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attno
  WHERE a.attrelid = pg_catalog.to_regclass({name}) AND a.attnum > 0 AND NOT a.attisdropped
 """
 
+# Those that refer to it, and in turn to these.
+_DELETED_WITH = """
+WITH RECURSIVE referring(oid) AS (
+    SELECT k.conrelid FROM pg_catalog.pg_constraint k
+     WHERE k.confrelid = pg_catalog.to_regclass({name}) AND k.confdeltype = 'c'
+    UNION
+    SELECT k.conrelid FROM pg_catalog.pg_constraint k
+      JOIN referring r ON k.confrelid = r.oid AND k.confdeltype = 'c'
+)
+SELECT DISTINCT oid::regclass::text FROM referring
+ WHERE oid <> pg_catalog.to_regclass({name}) ORDER BY 1
+"""
+
+_INDEXES = """
+SELECT asked.number, c.oid IS NOT NULL, coalesce(i.indisvalid, true), coalesce(i.indisunique, false)
+  FROM (VALUES {asked}) AS asked(number, name)
+  LEFT JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(asked.name)
+  LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+"""
+
 # A table that nobody has analyzed is counted, up to here.
 _COUNTED = 100_000
 # Not allowed to read it, or not in this time.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _NOBODY_KNOWS = {"42501", "57014", "55P03"}
+# What may give an index that is there the name of one that is not.
+_NAMES_INDEXES = {"rename_object", "move_table", "restore_table", "restore_column", "raw_sql"}
 _HAS_ROWS = ("r", "p", "m")
 _TIMEOUT = "2s"
 
@@ -69,9 +94,11 @@ def with_live_facts(plan: Plan, connection: Connection, ceilings: Ceilings) -> P
     table by the plan itself is not overlooked.
     """
     asked = {table for _, operation in plan.operations for table in tables_of(operation.assessment)}
+    assessments = [operation.assessment for _, operation in plan.operations]
     facts = table_facts(
-        connection, asked, _columns_wanted(o.assessment for _, o in plan.operations)
+        connection, asked, _columns_wanted(assessments), _emptied_in_part(assessments)
     )
+    indexes = _index_facts(connection, assessments)
     # By name alone: a name without a schema may be that of any.
     filled = set[str]()
     revisions = []
@@ -85,12 +112,16 @@ def with_live_facts(plan: Plan, connection: Connection, ceilings: Ceilings) -> P
                 for finding in operation.assessment.findings
                 if finding.change.on is not None and finding.change.on in facts
             }
-            operations.append(_refined(operation, known, ceilings) if known else operation)
+            operations.append(_refined(operation, known, ceilings, indexes))
             filled.update(table.name for table in _filled_by(operation.assessment))
+            if any(each.change.kind in _NAMES_INDEXES for each in operation.assessment.findings):
+                indexes = {}
         revisions.append(replace(revision, operations=tuple(operations)))
         if revision.is_partial:
             # It may have filled any of them.
             filled.update(table.name for table in facts)
+            # And made or renamed any index.
+            indexes = {}
     return replace(plan, revisions=tuple(revisions), facts=_server(connection))
 
 
@@ -101,9 +132,14 @@ def _unless_filled(facts: TableFacts, is_filled: bool) -> TableFacts:
 
 
 def _refined(
-    operation: PlannedOperation, facts: Mapping[TableRef, TableFacts], ceilings: Ceilings
+    operation: PlannedOperation,
+    facts: Mapping[TableRef, TableFacts],
+    ceilings: Ceilings,
+    indexes: Mapping[TableRef, IndexFacts],
 ) -> PlannedOperation:
-    assessment = refine(operation.assessment, facts, ceilings)
+    if not facts and not indexes:
+        return operation
+    assessment = refine(operation.assessment, facts, ceilings, indexes)
     counts = [facts[t].rows for t in tables_of(operation.assessment) if t in facts]
     rows = max((n for n in counts if n is not None), default=None)
     return replace(operation, assessment=assessment, rows=rows)
@@ -134,6 +170,16 @@ def tables_of(assessment: Assessment) -> set[TableRef]:
     }
 
 
+def _emptied_in_part(assessments: Iterable[Assessment]) -> set[TableRef]:
+    """Return the tables of which rows are deleted, maybe along with those of others."""
+    return {
+        finding.change.table
+        for assessment in assessments
+        for finding in assessment.findings
+        if isinstance(finding.change, DeleteRows) and finding.judgement.level > Level.SAFE
+    }
+
+
 def _columns_wanted(assessments: Iterable[Assessment]) -> set[TableRef]:
     return {
         finding.change.on
@@ -146,10 +192,13 @@ def _columns_wanted(assessments: Iterable[Assessment]) -> set[TableRef]:
 
 
 def table_facts(
-    connection: Connection, tables: Iterable[TableRef], with_columns: Iterable[TableRef] = ()
+    connection: Connection,
+    tables: Iterable[TableRef],
+    with_columns: Iterable[TableRef] = (),
+    with_cascades: Iterable[TableRef] = (),
 ) -> dict[TableRef, TableFacts]:
-    """Return what the database knows of each table."""
-    numbered = list(dict.fromkeys([*tables, *with_columns]))
+    """Return what the database knows of each table, and where asked of its columns and keys."""
+    numbered = list(dict.fromkeys([*tables, *with_columns, *with_cascades]))
     if not numbered:
         return {}
     found: dict[TableRef, TableFacts] = {}
@@ -167,6 +216,9 @@ def table_facts(
             # https://www.postgresql.org/docs/current/ddl-rowsecurity.html
             if relkind in _HAS_ROWS and not is_filtered:
                 readable.add(table)
+        for table in with_cascades:
+            rows = run(connection, _DELETED_WITH.format(name=_literal(table)))
+            found[table] = replace(found[table], deleted_with=tuple(name for (name,) in rows))
     return {
         table: _looked_into(connection, table, facts, table in set(with_columns))
         if table in readable
@@ -198,6 +250,24 @@ def _looked_into(
         if sqlstate(error) not in _NOBODY_KNOWS:
             raise
     return facts
+
+
+def _index_facts(
+    connection: Connection, assessments: Iterable[Assessment]
+) -> dict[TableRef, IndexFacts]:
+    """Return what the database knows of the indexes that a plan drops."""
+    asked = [
+        finding.change.index
+        for assessment in assessments
+        for finding in assessment.findings
+        if isinstance(finding.change, DropIndex) and finding.judgement.level > Level.SAFE
+    ]
+    if not asked:
+        return {}
+    values = ", ".join(f"({n}, {_literal(index)})" for n, index in enumerate(asked))
+    with _bounded(connection):
+        found: Iterable[Sequence[Any]] = run(connection, _INDEXES.format(asked=values))
+        return {asked[number]: IndexFacts(*rest) for number, *rest in found}
 
 
 def lock_table(connection: Connection, table: TableRef, lock: Lock) -> None:

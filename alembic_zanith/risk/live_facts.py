@@ -5,13 +5,17 @@ Takes values; asking the database for them is `alembic_zanith.plan.live`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from .assessment import Assessment, Finding
 from .change import Cost, Judgement, Lock, TableRef
 from .changes.columns import SetNullable, SetType
+from .changes.indexes import DropIndex
+from .changes.rows import DeleteRows
 from .levels import Level
+from .reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,23 @@ class TableFacts:
     rows: int | None = None
     size: int | None = None
     columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
+    deleted_with: Sequence[str] = ()
+    """The tables whose rows ON DELETE CASCADE deletes along with its rows."""
 
     def __str__(self) -> str:
         if self.rows is None:
             return "nobody knows how many rows"
         size = "" if self.size is None else f", {_bytes(self.size)}"
         return f"about {self.rows:,} {'row' if self.rows == 1 else 'rows'}{size}"
+
+
+@dataclass(frozen=True)
+class IndexFacts:
+    """An index as it is."""
+
+    exists: bool = True
+    is_valid: bool = True
+    is_unique: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,10 @@ https://www.postgresql.org/docs/current/explicit-locking.html
 
 
 def refine(
-    assessment: Assessment, facts: Mapping[TableRef, TableFacts], ceilings: Ceilings
+    assessment: Assessment,
+    facts: Mapping[TableRef, TableFacts],
+    ceilings: Ceilings,
+    indexes: Mapping[TableRef, IndexFacts] = MappingProxyType({}),
 ) -> Assessment:
     """Return the assessment as the tables that are there make it.
 
@@ -68,8 +86,31 @@ def refine(
     >>> found.level.word, found.findings[0].facts
     ('safe', ('t is empty',))
     """
-    findings = tuple(_refined(each, facts, ceilings) for each in assessment.findings)
+    findings = tuple(
+        _as_the_index_is(_refined(each, facts, ceilings), indexes) for each in assessment.findings
+    )
     return replace(assessment, findings=findings)
+
+
+def _as_the_index_is(finding: Finding, indexes: Mapping[TableRef, IndexFacts]) -> Finding:
+    """Return what dropping an index amounts to: nothing if a build of it has failed, say."""
+    change, found = finding.change, finding.judgement
+    if not isinstance(change, DropIndex) or found.level is Level.SAFE:
+        return finding
+    known = indexes.get(change.index)
+    if known is None:
+        return finding
+    if not known.exists:
+        fact = f"{change.subject} does not exist"
+        return finding.refined(fact, Judgement(Level.SAFE, found.reasons, found.lock))
+    if not known.is_valid:
+        # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+        fact = f"{change.subject} is INVALID, so that no query uses it"
+        return finding.refined(fact, Judgement(Level.SAFE, found.reasons, found.lock))
+    if known.is_unique:
+        reasons = (*found.reasons, Reason.DROPS_UNIQUE_CONSTRAINT)
+        return finding.refined(f"{change.subject} is unique", replace(found, reasons=reasons))
+    return finding
 
 
 def _refined(finding: Finding, facts: Mapping[TableRef, TableFacts], ceilings: Ceilings) -> Finding:
@@ -80,6 +121,9 @@ def _refined(finding: Finding, facts: Mapping[TableRef, TableFacts], ceilings: C
     if not known.exists:
         return _harmless(finding, f"{table} does not exist")
     finding = _as_the_column_is(finding, known)
+    if known.deleted_with and isinstance(finding.change, DeleteRows):
+        others = ", ".join(known.deleted_with)
+        finding = finding.noted(f"ON DELETE CASCADE: rows of {others} go along")
     if finding.judgement.cost is Cost.NOTHING:
         return finding
     if known.is_empty:

@@ -60,6 +60,12 @@ class Reason(Enum):
         "fails on rows that exclude each other, and the table is locked while its index is built",
     )
 
+    ADDS_TRIGGER = (
+        "adds_trigger",
+        "its code runs in the statements of everybody from now on",
+    )
+    ADDS_ENUM_VALUE = ("adds_enum_value", "what runs may meet a value that it does not know")
+
     # Drops.
     DROPS_COLUMN_WITH_DATA = ("drops_column_with_data", "the values of the column are lost")
     DROPS_TABLE_WITH_DATA = ("drops_table_with_data", "the rows of the table are lost")
@@ -89,6 +95,10 @@ class Reason(Enum):
         "writes to the table wait while it is built anew, and so do reads that use the index",
     )
     REQUIRES_BACKFILL = ("requires_backfill", "rows that are there need values first")
+    REPLACES_OBJECT = (
+        "replaces_object",
+        "what calls or reads the object meets another definition from now on",
+    )
     CHANGES_SETTINGS = ("changes_settings", "how the object is stored or run changes")
     CHANGES_CATALOG = (
         "changes_catalog",

@@ -62,6 +62,11 @@ class DropIndex(Change):
     schema: str | None = None
 
     @property
+    def index(self) -> TableRef:
+        """The index with the schema that the script names."""
+        return TableRef(self.name, self.schema)
+
+    @property
     def subject(self) -> str:
         return display_name(self.name)
 

@@ -48,10 +48,28 @@ class CreateObject(ObjectChange):
 @kind("replace_object")
 @dataclass(frozen=True)
 class ReplaceObject(ObjectChange):
-    """A view, function, trigger or rule in place of the one that may be there."""
+    """A view, function or procedure in place of the one that may be there."""
 
     def judge(self) -> Judgement:
-        return Judgement(Level.MEDIUM, (Reason.CHANGES_SETTINGS,), self.lock)
+        return Judgement(Level.MEDIUM, (Reason.REPLACES_OBJECT,), self.lock)
+
+
+@kind("add_trigger")
+@dataclass(frozen=True)
+class AddTrigger(ObjectChange):
+    """A trigger or a rule that runs from now on: made, put in place of another, or enabled."""
+
+    def judge(self) -> Judgement:
+        return Judgement(Level.MEDIUM, (Reason.ADDS_TRIGGER,), self.lock)
+
+
+@kind("add_enum_value")
+@dataclass(frozen=True)
+class AddEnumValue(ObjectChange):
+    """One more value of an enum."""
+
+    def judge(self) -> Judgement:
+        return Judgement(Level.LOW, (Reason.ADDS_ENUM_VALUE,), self.lock)
 
 
 @kind("alter_object")
@@ -66,7 +84,13 @@ class AlterObject(ObjectChange):
 @kind("rename_object")
 @dataclass(frozen=True)
 class RenameObject(ObjectChange):
-    """Another name or another schema: of a view, a function, a type, a label, a schema…"""
+    """Another name or another schema: of a view, a function, a type, a label, a schema…
+
+    Of an index, `index` and `renamed` are what it is called before and after.
+    """
+
+    index: TableRef | None = field(default=None, kw_only=True)
+    renamed: TableRef | None = field(default=None, kw_only=True)
 
     def judge(self) -> Judgement:
         return Judgement(Level.MEDIUM, (Reason.RENAMES_OBJECT,), self.lock)

@@ -40,6 +40,8 @@ class CreateTable(TableChange):
     inherits: tuple[TableRef, ...] = ()
     is_temporary: bool = False
     ends_with_transaction: bool = False
+    types: tuple[str, ...] = ()
+    """Enums that are made along with it."""
 
     def judge(self) -> Judgement:
         if self.partition_of is not None:

@@ -26,6 +26,14 @@ class Temporary:
     ends_with_transaction: bool
 
 
+@dataclass(frozen=True)
+class NewIndex:
+    """An index that the plan has built."""
+
+    revision: str
+    table: TableRef
+
+
 @dataclass
 class Made:
     """Everything new, each with the revision that made it."""
@@ -35,9 +43,11 @@ class Made:
     gone: set[TableRef] = field(default_factory=set)
     temporary: dict[str, Temporary] = field(default_factory=dict)
     columns: dict[TableRef, dict[str, NewColumn]] = field(default_factory=dict)
-    indexes: dict[TableRef, str] = field(default_factory=dict)
+    indexes: dict[TableRef, NewIndex] = field(default_factory=dict)
     constraints: dict[TableRef, dict[str, str]] = field(default_factory=dict)
     objects: dict[tuple[str, str], str] = field(default_factory=dict)
+    routines: dict[TableRef, dict[str, str]] = field(default_factory=dict)
+    """By name, then by arguments: those that cannot have been there before."""
     checks: dict[tuple[TableRef, str], str] = field(default_factory=dict)
     """The columns that CHECK constraints of the plan say have values."""
     proven: dict[tuple[TableRef, str], str] = field(default_factory=dict)

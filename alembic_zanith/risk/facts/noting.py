@@ -15,9 +15,10 @@ from alembic_zanith.risk.changes import (
     rows,
     tables,
 )
+from alembic_zanith.risk.changes.defined import Routine
 from alembic_zanith.risk.changes.raw import SetSearchPath
 
-from .made import Made, NewColumn, Temporary
+from .made import Made, NewColumn, NewIndex, Temporary
 
 Note = Callable[[Made, Any, str], None]
 _NOTES: dict[type[Change], Note] = {}
@@ -57,6 +58,8 @@ def _create_table(made: Made, change: tables.CreateTable, revision: str) -> None
         made.forget_table(change.table)
         made.tables[key] = revision
         made.gone.discard(key)
+    for name in change.types:
+        made.objects["type", name] = revision
 
 
 @notes(tables.DropTable)
@@ -150,7 +153,8 @@ def _fill(made: Made, change: tables.TableChange, revision: str) -> None:
 @notes(indexes.AddIndex)
 def _add_index(made: Made, change: indexes.AddIndex, revision: str) -> None:
     if change.name and change.table is not None and not change.if_not_exists:
-        made.indexes[made.names.index_key(change.name, change.table.schema)] = revision
+        key = made.names.index_key(change.name, change.table.schema)
+        made.indexes[key] = NewIndex(revision, change.table)
 
 
 @notes(indexes.DropIndex)
@@ -198,20 +202,39 @@ def _drop_constraint(made: Made, change: constraints.ConstraintChange, revision:
 def _create_object(made: Made, change: objects.CreateObject, revision: str) -> None:
     if not change.if_not_exists and change.what not in _WITH_ARGUMENTS:
         made.objects[change.what, change.name] = revision
+    if isinstance(change.defines, Routine):
+        known = made.routines.setdefault(made.names.key(change.defines.name), {})
+        known[change.defines.arguments] = revision
 
 
 @notes(objects.DropObject)
 def _drop_object(made: Made, change: objects.DropObject, revision: str) -> None:
     made.objects.pop((change.what, change.name), None)
+    if change.what in _WITH_ARGUMENTS:
+        made.routines.clear()  # whichever it was
 
 
 @notes(objects.RenameObject)
 def _rename_object(made: Made, change: objects.RenameObject, revision: str) -> None:
     made.objects.pop((change.what, change.name), None)
-    if change.what == "index":
+    if change.what in _WITH_ARGUMENTS:
+        made.routines.clear()
+    elif change.index is not None and change.renamed is not None:
+        _rename_index(made, change.index, change.renamed)
+    elif change.what == "index":
         made.indexes.clear()  # whichever has the old name from now on
     elif change.what == "table constraint":
         made.constraints.clear()
+
+
+def _rename_index(made: Made, old: TableRef, new: TableRef) -> None:
+    index = made.indexes.pop(made.names.key(old), None)
+    made.indexes.pop(made.names.key(new), None)
+    if index is not None:
+        made.indexes[made.names.key(new)] = index
+    # That of a constraint takes the constraint's name along.
+    for known in made.constraints.values():
+        known.pop(old.name, None)
 
 
 @notes(objects.AlterObject)
@@ -223,7 +246,7 @@ def _alter_object(made: Made, change: objects.AlterObject, revision: str) -> Non
 @notes(SetSearchPath)
 def _set_search_path(made: Made, change: SetSearchPath, revision: str) -> None:
     # What had no schema so far cannot be told from what has none from here on.
-    for known in (made.tables, made.columns, made.constraints, made.indexes):
+    for known in (made.tables, made.columns, made.constraints, made.indexes, made.routines):
         for key in [key for key in known if key.schema is None]:
             del known[key]
     made.objects = {each: by for each, by in made.objects.items() if "." in each[1]}

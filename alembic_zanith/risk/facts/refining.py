@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from alembic_zanith.risk.assessment import Finding
 from alembic_zanith.risk.change import Change, Cost, Judgement, Lock, TableRef
 from alembic_zanith.risk.changes import columns, constraints, indexes, objects, rows, tables
+from alembic_zanith.risk.changes.defined import Routine
 from alembic_zanith.risk.levels import Level
 
 from .made import Made
@@ -40,6 +41,12 @@ def _safe(finding: Finding, fact: str, lock: Lock) -> Finding:
     return finding.refined(
         fact, Judgement(Level.SAFE, finding.judgement.reasons, lock, Cost.NOTHING)
     )
+
+
+def _lock_on(made: Made, table: TableRef | None, finding: Finding, revision: str) -> Lock:
+    """Return the lock of a finding; none on a table that nobody else can see yet."""
+    is_new = table is not None and made.table(table, revision) is not None
+    return Lock.NONE if is_new else finding.judgement.lock
 
 
 def _created(table: TableRef, revision: str) -> str:
@@ -80,6 +87,9 @@ def created(made: Made, finding: Finding, change: tables.CreateTable, revision: 
         if change.partition_of and made.table(change.partition_of, revision) is None
         else None,
     )
+    if old.parents and not change.is_temporary:
+        names = ", ".join(str(each) for each in old.parents)
+        finding = finding.noted(f"writes to {names} wait until the transaction ends")
     if old == change:
         return finding
     above = [*change.parents, *change.inherits, *filter(None, [change.partition_of])]
@@ -125,7 +135,7 @@ def dropped_column(
     if column is None or column.is_filled or made.temporary_of(change.table, revision):
         return on_new_table(made, finding, change, revision)
     fact = f"{change.subject} is added by the same plan, in {column.revision}, and never filled"
-    return _safe(finding, fact, finding.judgement.lock)
+    return _safe(finding, fact, _lock_on(made, change.table, finding, revision))
 
 
 @refines(columns.SetNullable)
@@ -151,7 +161,7 @@ def renamed_column(
     if column is None:
         return on_new_table(made, finding, change, revision)
     fact = f"{change.subject} is added by the same plan, in {column.revision}"
-    return _safe(finding, fact, finding.judgement.lock)
+    return _safe(finding, fact, _lock_on(made, change.table, finding, revision))
 
 
 @refines(rows.UpdateRows)
@@ -176,7 +186,8 @@ def dropped_index(
     maker = made.indexes.get(made.names.index_key(change.name, change.schema))
     if maker is None:
         return on_new_table(made, finding, change, revision)
-    return _safe(finding, _built(change.subject, maker), finding.judgement.lock)
+    lock = _lock_on(made, maker.table, finding, revision)
+    return _safe(finding, _built(change.subject, maker.revision), lock)
 
 
 @refines(constraints.DropConstraint, constraints.DropUnique, constraints.DropForeignKey)
@@ -187,7 +198,8 @@ def dropped_constraint(
     maker = made.constraints.get(made.names.key(change.table), {}).get(change.name)
     if maker is None:
         return on_new_table(made, finding, change, revision)
-    return _safe(finding, _built(change.subject, maker), finding.judgement.lock)
+    lock = _lock_on(made, change.table, finding, revision)
+    return _safe(finding, _built(change.subject, maker), lock)
 
 
 @refines(objects.DropObject)
@@ -198,6 +210,47 @@ def dropped_object(
     maker = made.objects.get((change.what, change.name))
     if maker is None or change.cascade:
         return on_new_table(made, finding, change, revision)
+    lock = _lock_on(made, change.table, finding, revision)
+    return _safe(finding, _built(change.subject, maker), lock)
+
+
+@refines(objects.AlterObject, objects.AddEnumValue)
+def altered_object(
+    made: Made, finding: Finding, change: objects.ObjectChange, revision: str
+) -> Finding:
+    """Nobody knows an object that the same run creates."""
+    maker = made.objects.get((change.what, change.name))
+    if maker is None:
+        return on_new_table(made, finding, change, revision)
+    lock = _lock_on(made, change.table, finding, revision)
+    return _safe(finding, _built(change.subject, maker), lock)
+
+
+@refines(objects.RenameObject)
+def renamed_object(
+    made: Made, finding: Finding, change: objects.RenameObject, revision: str
+) -> Finding:
+    """Nobody knows the name of an object that the same run creates."""
+    if change.index is None:
+        return altered_object(made, finding, change, revision)
+    maker = made.indexes.get(made.names.key(change.index))
+    if maker is None:
+        return finding
+    lock = _lock_on(made, maker.table, finding, revision)
+    return _safe(finding, _built(change.subject, maker.revision), lock)
+
+
+@refines(objects.ReplaceObject)
+def replaced_object(
+    made: Made, finding: Finding, change: objects.ReplaceObject, revision: str
+) -> Finding:
+    """Nobody has called a function yet that the same run has defined."""
+    if not isinstance(change.defines, Routine):
+        return altered_object(made, finding, change, revision)
+    known = made.routines.get(made.names.key(change.defines.name), {})
+    maker = known.get(change.defines.arguments)
+    if maker is None:
+        return finding
     return _safe(finding, _built(change.subject, maker), finding.judgement.lock)
 
 

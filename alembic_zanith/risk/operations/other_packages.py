@@ -51,7 +51,7 @@ def drop_enum(operation: Operation) -> Iterator[Change]:
 
 @reads_class(f"{_ENUM}.add_enum_values.AddEnumValuesOp")
 def add_enum_values(operation: Operation) -> Iterator[Change]:
-    yield objects.AlterObject("type", _name(operation))
+    yield objects.AddEnumValue("type", _name(operation))
 
 
 @reads_class(f"{_ENUM}.sync_enum_values.SyncEnumValuesOp")

@@ -31,14 +31,32 @@ def create_table(operation: ops.CreateTableOp) -> Iterator[Change]:
         inherits=tuple(TableRef(each) for each in ([above] if isinstance(above, str) else above)),
         is_temporary=not prefixes.isdisjoint(("TEMPORARY", "TEMP")),
         ends_with_transaction=operation.kw.get("postgresql_on_commit") == "DROP",
+        types=tuple(_types(operation)),
     )
+
+
+def _types(operation: ops.CreateTableOp) -> Iterator[str]:
+    """Yield the enums that are made along with a table, which fails where they are there already.
+
+    https://docs.sqlalchemy.org/en/20/dialects/postgresql.html#sqlalchemy.dialects.postgresql.ENUM
+    """
+    for column in operation.columns:
+        made = column.type if isinstance(column, sa.Column) else None
+        if isinstance(made, sa.ARRAY):
+            made = made.item_type
+        if not isinstance(made, sa.Enum) or not made.name or made.metadata is not None:
+            continue
+        # Whether it follows its table into another schema differs by version of SQLAlchemy.
+        is_plain = made.schema is not None or operation.schema is None
+        if is_plain and made.native_enum and getattr(made, "create_type", True):
+            yield str(TableRef(made.name, made.schema))
 
 
 def _foreign_keys(part: Any) -> Iterator[sa.ForeignKey]:
     """Yield the foreign keys of a column, or those that a constraint is made of."""
     if isinstance(part, sa.Column):
-        yield from part.foreign_keys
-    elif isinstance(part, sa.ForeignKeyConstraint):
+        yield from (key for key in part.foreign_keys if not key.use_alter)
+    elif isinstance(part, sa.ForeignKeyConstraint) and not part.use_alter:
         yield from part.elements
 
 

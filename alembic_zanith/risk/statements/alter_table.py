@@ -220,13 +220,13 @@ def set_parameters(on: TableRef, cmd: Node) -> Iterator[Change]:
 )
 def enable_trigger(on: TableRef, cmd: Node) -> Iterator[Change]:
     name = _name_on(on, cmd)
-    yield objects.ReplaceObject("trigger", name, table=on, lock=Lock.SHARE_ROW_EXCLUSIVE)
+    yield objects.AddTrigger("trigger", name, table=on, lock=Lock.SHARE_ROW_EXCLUSIVE)
 
 
 @command("AT_EnableRule", "AT_EnableAlwaysRule")
 def enable_rule(on: TableRef, cmd: Node) -> Iterator[Change]:
     name = _name_on(on, cmd)
-    yield objects.ReplaceObject("rule", name, table=on, lock=Lock.ACCESS_EXCLUSIVE)
+    yield objects.AddTrigger("rule", name, table=on, lock=Lock.ACCESS_EXCLUSIVE)
 
 
 # One that is enabled for replicas alone does not run for anybody else any more.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alembic_zanith.risk.change import Change, Lock
+from alembic_zanith.risk.change import Change, Lock, TableRef
 from alembic_zanith.risk.changes import columns, objects, tables
 from alembic_zanith.risk.changes.raw import Harmless
 
@@ -30,11 +30,14 @@ def rename(each: Statement) -> Iterator[Change]:
         lock = Lock.ACCESS_EXCLUSIVE
         yield objects.RenameObject(object_word(what), name, table=on, lock=lock)
     elif node.HasField("relation"):
-        name = str(table(node.relation))
-        # https://www.postgresql.org/docs/current/sql-alterindex.html
-        is_index = what == "OBJECT_INDEX"
-        lock = Lock.SHARE_UPDATE_EXCLUSIVE if is_index else Lock.ACCESS_EXCLUSIVE
-        yield objects.RenameObject(object_word(what), name, lock=lock)
+        named = table(node.relation)
+        if what == "OBJECT_INDEX":
+            # https://www.postgresql.org/docs/current/sql-alterindex.html
+            lock = Lock.SHARE_UPDATE_EXCLUSIVE
+            renamed = TableRef(node.newname, named.schema)
+            yield objects.RenameObject("index", str(named), lock=lock, index=named, renamed=renamed)
+        else:
+            yield objects.RenameObject(object_word(what), str(named), lock=Lock.ACCESS_EXCLUSIVE)
     else:
         yield objects.RenameObject(object_word(what), dotted(node.object) or node.subname)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from alembic_zanith.risk.change import Change, Lock, TableRef
@@ -187,12 +188,12 @@ def create_trigger(each: Statement) -> Iterator[Change]:
     trigger = Trigger(node.trigname, on, events, calls=table_of(strings(node.funcname)))
     name = f"{node.trigname} of {on}"
     lock = Lock.SHARE_ROW_EXCLUSIVE
-    yield objects.ReplaceObject("trigger", name, table=on, lock=lock, defines=trigger)
+    yield objects.AddTrigger("trigger", name, table=on, lock=lock, defines=trigger)
 
 
 @statement("create_event_trig_stmt", "alter_event_trig_stmt")
 def event_trigger(each: Statement) -> Iterator[Change]:
-    yield objects.ReplaceObject("event trigger", each.node.trigname)
+    yield objects.AddTrigger("event trigger", each.node.trigname)
 
 
 @statement("rule_stmt")
@@ -204,7 +205,7 @@ def create_rule(each: Statement) -> Iterator[Change]:
     rule = Trigger(node.rulename, on, frozenset([command] if command else []), does=does)
     name = f"{node.rulename} of {on}"
     lock = Lock.ACCESS_EXCLUSIVE
-    yield objects.ReplaceObject("rule", name, table=on, lock=lock, defines=rule)
+    yield objects.AddTrigger("rule", name, table=on, lock=lock, defines=rule)
 
 
 @statement("alter_enum_stmt")
@@ -213,7 +214,7 @@ def alter_enum(each: Statement) -> Iterator[Change]:
     if each.node.old_val:
         yield objects.RenameObject("label", f"{each.node.old_val!r} of {name}")
     else:
-        yield objects.AlterObject("type", name)
+        yield objects.AddEnumValue("type", name)
 
 
 @statement("alter_domain_stmt")
@@ -253,12 +254,15 @@ _ALTERED = {
 
 @statement(*_ALTERED)
 def alter(each: Statement) -> Iterator[Change]:
-    yield objects.AlterObject(_ALTERED[each.name], _name_of(each))
+    what = _ALTERED[each.name]
+    yield objects.AlterObject(what, _name_of(each, what))
 
 
-def _name_of(each: Statement) -> str:
+def _name_of(each: Statement, what: str) -> str:
     """Return the first field that names something; which one it is differs by statement."""
     for field in ("dbname", "fdwname", "servername", "pubname", "subname", "tablespacename"):
         if field in each.node.DESCRIPTOR.fields_by_name:
             return str(getattr(each.node, field))
-    return " ".join(each.text.split()[1:4])
+    # ALTER, the words of the object, its name.
+    words = re.sub(r"\bIF\s+EXISTS\b", "", each.text, flags=re.IGNORECASE).split()
+    return "".join(words[1 + len(what.split()) :][:1])

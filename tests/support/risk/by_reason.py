@@ -19,6 +19,11 @@ REASONS: dict[str, tuple[str, str]] = {
         "ALTER TABLE t ADD EXCLUDE (c WITH =)",
         "CREATE TABLE t (c int, EXCLUDE (c WITH =))",
     ),
+    "adds_trigger": (
+        "CREATE TRIGGER x AFTER INSERT ON t EXECUTE FUNCTION f()",
+        "ALTER TABLE t DISABLE TRIGGER x",
+    ),
+    "adds_enum_value": ("ALTER TYPE mood ADD VALUE 'b'", "CREATE TYPE mood AS ENUM ('b')"),
     "drops_column_with_data": ("ALTER TABLE t DROP c", "ALTER TABLE t ALTER c DROP NOT NULL"),
     "drops_table_with_data": ("DROP TABLE t", "ALTER TABLE t RENAME TO u"),
     "drops_index": ("DROP INDEX i", "ALTER INDEX i RENAME TO j"),
@@ -38,6 +43,10 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "rebuilds_index": ("REINDEX INDEX i", "ANALYZE t"),
     "requires_backfill": ("ALTER TABLE t ADD c int NOT NULL", "ALTER TABLE t ADD c int"),
+    "replaces_object": (
+        "CREATE OR REPLACE VIEW v AS SELECT 1",
+        "CREATE VIEW v AS SELECT 1",
+    ),
     "changes_settings": ("ALTER TABLE t SET (fillfactor = 70)", "SET work_mem = '1GB'"),
     "changes_privileges": ("REVOKE ALL ON t FROM app", "SET ROLE app"),
     "changes_catalog": ("DELETE FROM pg_enum WHERE oid = 5", "SELECT * FROM pg_enum"),

@@ -75,7 +75,7 @@ class TestAlembicUtils:
             "BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.f()",
             on_entity="public.t",
         )
-        assert verdict(ops.CreateOp(trigger)) == ("replace_object", "medium")
+        assert verdict(ops.CreateOp(trigger)) == ("add_trigger", "medium")
         assert verdict(ops.ReplaceOp(trigger))[1] == "medium"
         assert verdict(ops.DropOp(trigger)) == ("drop_object", "medium")
 
@@ -122,7 +122,7 @@ class TestAlembicPostgresqlEnum:
 
     def test_values_that_are_added(self, ops: Any) -> None:
         operation = ops.AddEnumValuesOp("public", "mood", ["a"], ["a", "b"], [])
-        assert verdict(operation) == ("alter_object", "low")
+        assert verdict(operation) == ("add_enum_value", "low")
 
     def test_values_that_are_exchanged_rewrite_the_tables(self, ops: Any) -> None:
         from alembic_postgresql_enum import TableReference
