@@ -133,6 +133,19 @@ def test_sql_is_one_short_line_and_whole_when_asked_for() -> None:
     assert whole in shown(report, verbose=True)
 
 
+def test_what_changes_nothing_is_counted_and_shown_when_asked_for() -> None:
+    some = revision("1a2b", planned("SELECT 1"), planned("DROP TABLE t", 3), planned("SET a.b = 1"))
+    none = revision("3c4d", planned("SELECT 1"))
+    report = PlanReport(plan_of(some, none), told())
+    text = shown(report)
+    assert "  and 2 statements that change nothing, shown by --verbose\n" in text
+    assert "  and 1 statement that changes nothing, shown by --verbose\n" in text
+    assert "DROP TABLE t" in text
+    assert "SELECT 1" not in text
+    assert "SELECT 1" in shown(report, verbose=True)
+    assert "--verbose" not in shown(report, verbose=True)
+
+
 def test_nothing_pending_says_so_and_passes() -> None:
     assert shown(NOTHING) == (
         "Nothing is pending (database shop, PostgreSQL 18.1).\n\nPASS (mode staging)\n"

@@ -95,7 +95,7 @@ class _Page:
         place = say.place(revision, root=self.layout.root)
         yield from self._wrapped(f"{say.name(revision)}, {place}", "", _GAP, "bold")
         if revision.operations:
-            yield from self._table(revision)
+            yield from self._operations(revision)
         elif not revision.is_partial:
             yield Text(f"{_GAP}does nothing")
         if revision.ended is not None:
@@ -109,11 +109,25 @@ class _Page:
         for complaint in revision.complaints:
             yield from self._wrapped(printable(complaint), _GAP, _GAP, "yellow")
 
-    def _table(self, revision: PlannedRevision) -> Iterator[Text]:
-        rows = [_row(operation) for operation in revision.operations]
+    def _operations(self, revision: PlannedRevision) -> Iterator[Text]:
+        """Yield what changes something, and all of it with -v."""
+        shown = [
+            each
+            for each in revision.operations
+            if self.layout.verbose or each.assessment.kind != "harmless"
+        ]
+        if shown:
+            yield from self._table(shown)
+        hidden = len(revision.operations) - len(shown)
+        if hidden:
+            what = "1 statement that changes" if hidden == 1 else f"{hidden} statements that change"
+            yield Text(f"{_GAP}and {what} nothing, shown by --verbose")
+
+    def _table(self, operations: Sequence[PlannedOperation]) -> Iterator[Text]:
+        rows = [_row(operation) for operation in operations]
         widths = self._widths([_HEADERS, *rows])
         yield from (Text(line, "dim") for line in _columns(_HEADERS, widths))
-        for operation, row in zip(revision.operations, rows, strict=True):
+        for operation, row in zip(operations, rows, strict=True):
             style = _STYLES[operation.assessment.level.word]
             yield from (Text(line, style) for line in _columns(row, widths))
             yield from self._details(operation)
