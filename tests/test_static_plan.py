@@ -243,9 +243,9 @@ def test_what_the_text_tells_is_worked_out(body: str, written: str | None) -> No
     [
         ("op.drop_table(name())", "op.drop_table(name())", "`name` has no value in the text"),
         (
-            "from myapp.types import GUID\nop.add_column('t', sa.Column('c', GUID()))",
-            "op.add_column('t', sa.Column('c', GUID()))",
-            "`GUID` is imported from myapp.types",
+            "from myapp.names import name\nop.add_column('t', sa.Column(name, sa.Text))",
+            "op.add_column('t', sa.Column(name, sa.Text))",
+            "`name` is imported from myapp.names",
         ),
         (
             "found = op.get_bind().scalar(sa.text('SELECT 1'))\nop.drop_table(found)",
@@ -316,6 +316,33 @@ def test_conditions_without_operations_leave_the_plan_whole() -> None:
 def test_a_statement_is_told_from_an_operation() -> None:
     found = static("op.execute('SELECT 1')\nop.get_bind().execute(sa.text('SELECT 2'))")
     assert [each.is_statement for each in found.operations] == [False, True]
+
+
+OWN = "import app.types\nfrom app.types import UUID"
+
+
+@pytest.mark.parametrize(
+    ("body", "written"),
+    [
+        (
+            "op.create_table('t', sa.Column('id', app.types.UUID(), nullable=False))",
+            "CREATE TABLE t (\n    id app.types.UUID() NOT NULL\n)",
+        ),
+        (
+            "op.add_column('t', sa.Column('id', UUID, nullable=True))",
+            "ALTER TABLE t ADD COLUMN id UUID",
+        ),
+        ("op.alter_column('t', 'c', type_=UUID())", "ALTER TABLE t ALTER COLUMN c TYPE UUID()"),
+    ],
+)
+def test_a_type_of_the_project_is_known_by_its_text(body: str, written: str) -> None:
+    assert sql(body, OWN) == [written]
+
+
+def test_what_is_no_type_is_not_taken_for_one() -> None:
+    found = static("op.add_column('t', sa.Column('id', sa.Integer, column_of('id')))", OWN)
+    assert found.operations == ()
+    assert static("op.add_column('t', sa.Column(column_of('id'), UUID))", OWN).operations == ()
 
 
 def test_other_names_in_a_batch_know_its_table() -> None:

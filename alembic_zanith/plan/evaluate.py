@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from functools import singledispatch
 from typing import Any
 
+from sqlalchemy import Column
+
 from .names import FunctionNode
 from .operators import apply, items_of, tried, truth
-from .pure import PLAIN_VALUES, NotKnown, attribute_of, is_plain, is_pure
+from .pure import PLAIN_VALUES, NotKnown, OwnType, attribute_of, is_plain, is_pure
 
+# Arguments of operations and columns that are types.
+_TYPES = {"type_", "existing_type"}
 _CONVERSIONS: dict[int, Callable[[Any], str]] = {ord("s"): str, ord("r"): repr, ord("a"): ascii}
 
 
@@ -241,10 +245,10 @@ def _(node: ast.Call, self: Evaluator) -> Any:
     function = self.evaluate(node.func)
     if isinstance(function, ScriptFunction):
         return self.enter(function, node)
-    args = tuple(_elements(node.args, self))
+    args = tuple(_arguments(function, node.args, self))
     kwargs: dict[str, Any] = {}
     for each in node.keywords:
-        value = self.evaluate(each.value)
+        value = _type(each.value, self) if each.arg in _TYPES else self.evaluate(each.value)
         kwargs.update({each.arg: value} if each.arg else dict(value))
     if is_plain(function):
         for each in args:
@@ -285,6 +289,26 @@ def _rounds(generators: list[ast.comprehension], self: Evaluator) -> Iterator[No
                 yield from _rounds(rest, self)
     finally:
         self.scope = outer
+
+
+def _arguments(function: Any, nodes: list[ast.expr], self: Evaluator) -> Iterator[Any]:
+    if function is not Column:
+        yield from _elements(nodes, self)
+        return
+    for each in nodes:
+        yield from [_type(each, self)] if each in nodes[:2] else _elements([each], self)
+
+
+def _type(node: ast.expr, self: Evaluator) -> Any:
+    """Return what stands where a type may: of the project's own, its text is enough."""
+    try:
+        return self.evaluate(node)
+    except NotKnown:
+        called = node.func if isinstance(node, ast.Call) else node
+        match called:
+            case ast.Name(id=name) | ast.Attribute(attr=name) if name[:1].isupper():
+                return OwnType(ast.unparse(node))
+        raise
 
 
 def _elements(nodes: list[ast.expr], self: Evaluator) -> Iterator[Any]:

@@ -22,6 +22,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.sql.visitors import Visitable
+from sqlalchemy.types import UserDefinedType
 
 _MODULES = re.compile(r"sqlalchemy(\.(types|schema|(sql|dialects)(\.\w+)*))?")
 _OPERATION_MODULES = {"alembic.operations", "alembic.operations.ops"}
@@ -61,6 +62,19 @@ PLAIN_VALUES = (str, int, float, bool, type(None), decimal.Decimal, uuid.UUID)
 
 class NotKnown(Exception):
     """The text alone does not say; the message says why."""
+
+
+class OwnType(UserDefinedType[Any]):
+    """A column type of the project's own, of which nothing but the text is known."""
+
+    cache_ok = True
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return what stands in its place in SQL."""
+        return self.text
 
 
 class StandardModule(str):
