@@ -134,3 +134,18 @@ def test_defaults_of_partitions_find_the_sequence_of_their_table(
         with database.begin() as connection:
             recovery.restore_table(connection, artifact.id)
     assert database.dump() == before
+
+
+@BY_PSQL
+@ALL_WAYS
+def test_a_sequence_of_another_type_than_its_column_keeps_it(
+    database: Database, strategy: str, by_psql: bool
+) -> None:
+    """LIKE … INCLUDING IDENTITY makes one of bigint for an integer column, with its old limits."""
+    database.execute(
+        "CREATE TABLE base (id int PRIMARY KEY, gone int GENERATED ALWAYS AS IDENTITY);"
+        "CREATE TABLE t (LIKE base INCLUDING ALL); INSERT INTO t VALUES (1), (2)"
+    )
+    before = database.dump()
+    restored(database, parked(database, strategy), by_psql=by_psql)
+    assert database.dump() == before

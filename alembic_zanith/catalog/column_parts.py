@@ -104,6 +104,8 @@ class Identity(Part):
     options: str
     source: str
     comment: str | None = None
+    type: str | None = None
+    """That of the sequence where it is not the column's, which LIKE … INCLUDING IDENTITY makes."""
 
     def park(self, relation: QualifiedName) -> list[str]:
         return [f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)} DROP IDENTITY"]
@@ -111,9 +113,12 @@ class Identity(Part):
     def restore(self, relation: QualifiedName) -> list[str]:
         sequence, source = relation.renamed(self.name), relation.renamed(self.source)
         how = "ALWAYS" if self.always else "BY DEFAULT"
+        # Another type takes its own limits along where they are not said.
+        typed = [f"ALTER SEQUENCE {sequence} AS {self.type} {self.options}"] if self.type else []
         return [
             f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)} ADD GENERATED {how}"
             f" AS IDENTITY (SEQUENCE NAME {sequence} {self.options})",
+            *typed,
             f"SELECT pg_catalog.setval({literal(str(sequence))}::regclass, s.last_value,"
             f" s.is_called) FROM {source} AS s",
             f"DROP SEQUENCE {source}",

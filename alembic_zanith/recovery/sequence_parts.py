@@ -80,6 +80,7 @@ def _identity(scope: Scope, row: Any, source: str) -> Iterator[Part]:
         options=options,
         source=source,
         comment=row.comment,
+        type=None if row.type == column.type else row.type,
     )
 
 
