@@ -54,7 +54,7 @@ def _upgrade(lab: Lab, mode: str | None) -> float:
         history.write(folder, database.engine.url.render_as_string(hide_password=False))
         history.switch_on(folder, mode is not None)
         # Modules are compiled, as they are on the second run of every project.
-        _seconds(folder, "history")
+        _seconds(folder, "upgrade", "head", "--sql", mode=mode, accept=(0, 1, 255))
         return _seconds(folder, "upgrade", "head", mode=mode)
 
 
@@ -62,6 +62,7 @@ def _seconds(
     folder: Path, *arguments: str, mode: str | None = None, accept: tuple[int, ...] = (0,)
 ) -> float:
     environment = {**os.environ, **({"ZANITH_MODE": mode} if mode else {})}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "alembic", *arguments],
