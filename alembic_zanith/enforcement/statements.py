@@ -20,7 +20,9 @@ _ADDS = re.compile(
     re.IGNORECASE,
 )
 _MORE = re.compile(
-    r";|\b(drop|delete|truncate|update|merge|with|do|call|execute|using|select)\b", re.IGNORECASE
+    r";|\b(drop|(?<!\bon )(delete|update)|truncate|merge|with(?! time zone)|do|call|execute|using"
+    r"|select)\b",
+    re.IGNORECASE,
 )
 
 

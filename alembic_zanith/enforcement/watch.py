@@ -207,9 +207,13 @@ class Watch:
         planned = self._expectation.met_by(changes)
         if planned is None or level.score > self._settings.max_risk:
             return False
-        # Among them what functions do that the operation calls.
+        if level >= Level.DESTRUCTIVE:
+            return False
+        # There are more where it calls functions or sets off triggers of the plan.
         findings = planned.assessment.findings
-        if any(each.change.judge().level >= Level.DESTRUCTIVE for each in findings):
+        if len(findings) > len(changes) and any(
+            each.change.judge().level >= Level.DESTRUCTIVE for each in findings
+        ):
             return False
         return self._preflight is None or not may_be_probed(planned.assessment)
 
@@ -304,9 +308,7 @@ class Watch:
         return self._sql[changes]
 
     def _as_planned(self, assessment: Assessment, line: int | None) -> PlannedOperation:
-        allowed_by = self._suppressions.covering(
-            line, assessment.reasons_of_changes, assessment.only_kind
-        )
+        allowed_by = self._suppressions.allowing(line, assessment)
         return PlannedOperation(assessment, "", line, allowed_by=allowed_by)
 
     def _may_pass_a_ceiling(self, assessment: Assessment) -> bool:

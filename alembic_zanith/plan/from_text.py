@@ -41,9 +41,7 @@ def _revision(script: Script, recording: Recording, facts: PlanFacts) -> Planned
         changes = changes_of(operation)
         name = "connection.execute" if each.is_statement else operation_name(operation)
         assessment = facts.refine(Assessment.of(name, changes), script.revision)
-        allowed_by = suppressions.covering(
-            each.line, assessment.reasons_of_changes, assessment.only_kind
-        )
+        allowed_by = suppressions.allowing(each.line, assessment)
         operations.append(
             PlannedOperation(
                 assessment, each.sql, each.line, allowed_by=allowed_by, changes=changes

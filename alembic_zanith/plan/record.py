@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import io
 import logging
@@ -11,11 +12,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from traceback import walk_tb
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, NoReturn
+from weakref import WeakKeyDictionary
 
 from alembic.operations import MigrateOperation, Operations
 from alembic.operations.ops import CreateTableOp, ExecuteSQLOp
@@ -38,6 +40,8 @@ from .stand_in import NeedsDatabase, RecordingContext, StandIn, no_database
 from .suppressions import Suppressions, read_suppressions
 
 _BEHIND = "it stands behind the place where the recording of the script ended"
+
+_SOURCES: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()
 
 Translate = Callable[[MigrateOperation, PlanFacts], MigrateOperation]
 
@@ -80,7 +84,7 @@ def record(scripts: Iterable[Script], recording: Recording) -> Plan:
         record(directory.walk_revisions(), Recording(postgresql.dialect()))
     """
     facts = PlanFacts(recording.default_schema)
-    with no_database(), hooks.watching_cursors(_refuse_cursor), quietly():
+    with no_database(), hooks.watching_cursors(_refuse_cursor), quietly(), _uncollected():
         written = io.StringIO()
         context = _offline(recording, written)
         if recording.context is None or not recording.context.as_sql:
@@ -128,6 +132,18 @@ def quietly() -> Iterator[None]:
     finally:
         time.sleep = sleep
         chatter.disabled = was_disabled
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let nobody look for garbage: nearly all that is made in the block lasts longer than it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Recorder:
@@ -247,7 +263,8 @@ class _Recorder:
         finally:
             self._depth -= 1
         # Alembic ends what it writes, a script may have done so, too.
-        text = self._written.getvalue()[start:].strip()
+        self._written.seek(start)
+        text = self._written.read().strip()
         return result, f"{text.rstrip('; ')};" if text else ""
 
     def _statement(self, statement: Any) -> str:
@@ -282,9 +299,7 @@ class _Recorder:
     ) -> None:
         line = line_in(self._script.path) if line is None else line
         self._last_line = max(self._last_line, line or 0)
-        allowed_by = self._suppressions.covering(
-            line, assessment.reasons_of_changes, assessment.only_kind
-        )
+        allowed_by = self._suppressions.allowing(line, assessment)
         self._operations.append(
             PlannedOperation(assessment, sql, line, allowed_by=allowed_by, changes=changes)
         )
@@ -299,11 +314,15 @@ class _Recorder:
 
 
 def source_of(script: Script) -> str:
-    """Return the text of a script."""
-    try:
-        return Path(script.path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return inspect.getsource(script.module)
+    """Return the text of a script. It is read once: a plan and its run look at the same."""
+    source = _SOURCES.get(script.module)
+    if source is None:
+        try:
+            source = Path(script.path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            source = inspect.getsource(script.module)
+        _SOURCES[script.module] = source
+    return source
 
 
 def line_in(path: str) -> int | None:
@@ -325,8 +344,13 @@ def operation_name(operation: MigrateOperation) -> str:
     """Return the name of an operation on `op`: `drop_column` of a `DropColumnOp`."""
     if isinstance(operation, ExecuteSQLOp):
         return "execute"
-    package = type(operation).__module__.partition(".")[0]
+    return _name_of(type(operation).__module__, type(operation).__name__)
+
+
+@lru_cache(maxsize=256)
+def _name_of(module: str, cls: str) -> str:
+    package = module.partition(".")[0]
     if package not in ("alembic", "alembic_zanith"):
-        return f"{package}.{type(operation).__name__}"
-    name = type(operation).__name__.removesuffix("Op")
+        return f"{package}.{cls}"
+    name = cls.removesuffix("Op")
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from alembic_zanith.errors import did_you_mean
 from alembic_zanith.risk import changes as _changes  # noqa: F401 -- publishes the kinds
+from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import KINDS
 from alembic_zanith.risk.reasons import Reason
 
@@ -54,6 +55,12 @@ class Suppressions:
     def all(self) -> tuple[Suppression, ...]:
         """Every one, wherever it stands."""
         return (*self.on_lines, *self.everywhere)
+
+    def allowing(self, line: int | None, assessment: Assessment) -> tuple[Suppression, ...]:
+        """Return those that together allow an operation of the script."""
+        if not self.on_lines and not self.everywhere:
+            return ()
+        return self.covering(line, assessment.reasons_of_changes, assessment.only_kind)
 
     def covering(
         self, line: int | None, reasons: Iterable[Reason], kind: str

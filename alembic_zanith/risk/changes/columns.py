@@ -103,7 +103,6 @@ class AddGeneratedColumn(ColumnChange):
 
 
 @kind("drop_column")
-@dataclass(frozen=True)
 class DropColumn(ColumnChange):
     """A column that is gone with its values."""
 
@@ -182,7 +181,6 @@ class SetNullable(ColumnChange):
 
 
 @kind("alter_column_default")
-@dataclass(frozen=True)
 class SetDefault(ColumnChange):
     """Another default, or none, for the rows to come."""
 

@@ -73,7 +73,6 @@ class IndexedConstraint(ConstraintChange):
 
 
 @kind("add_unique")
-@dataclass(frozen=True)
 class AddUnique(IndexedConstraint):
     """A new UNIQUE constraint."""
 
@@ -82,7 +81,6 @@ class AddUnique(IndexedConstraint):
 
 
 @kind("add_primary_key")
-@dataclass(frozen=True)
 class AddPrimaryKey(IndexedConstraint):
     """A new PRIMARY KEY."""
 
@@ -91,7 +89,6 @@ class AddPrimaryKey(IndexedConstraint):
 
 
 @kind("add_exclusion")
-@dataclass(frozen=True)
 class AddExclusion(IndexedConstraint):
     """A new EXCLUDE constraint, for which no index can be built beforehand."""
 
@@ -144,7 +141,6 @@ class AddCheck(CheckedConstraint):
 
 
 @kind("validate_constraint")
-@dataclass(frozen=True)
 class ValidateConstraint(ConstraintChange):
     """The reading that NOT VALID put off, beside everything else that runs."""
 
@@ -153,7 +149,6 @@ class ValidateConstraint(ConstraintChange):
 
 
 @kind("drop_unique")
-@dataclass(frozen=True)
 class DropUnique(ConstraintChange):
     """A UNIQUE constraint that is gone."""
 
@@ -166,7 +161,6 @@ class DropUnique(ConstraintChange):
 
 
 @kind("drop_foreign_key")
-@dataclass(frozen=True)
 class DropForeignKey(ConstraintChange):
     """A FOREIGN KEY that is gone."""
 
@@ -175,7 +169,6 @@ class DropForeignKey(ConstraintChange):
 
 
 @kind("drop_constraint")
-@dataclass(frozen=True)
 class DropConstraint(ConstraintChange):
     """A constraint that is gone, of another type or of one that the script does not say."""
 
@@ -184,7 +177,6 @@ class DropConstraint(ConstraintChange):
 
 
 @kind("alter_constraint")
-@dataclass(frozen=True)
 class AlterConstraint(ConstraintChange):
     """DEFERRABLE, ENFORCED or INHERIT changed."""
 

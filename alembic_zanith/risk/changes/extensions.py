@@ -22,7 +22,6 @@ class ExtensionChange(Change):
 
 
 @kind("create_extension")
-@dataclass(frozen=True)
 class CreateExtension(ExtensionChange):
     """A new extension."""
 
@@ -31,7 +30,6 @@ class CreateExtension(ExtensionChange):
 
 
 @kind("alter_extension")
-@dataclass(frozen=True)
 class AlterExtension(ExtensionChange):
     """Another version, or another schema, of an extension."""
 

@@ -46,7 +46,6 @@ class CreateObject(ObjectChange):
 
 
 @kind("replace_object")
-@dataclass(frozen=True)
 class ReplaceObject(ObjectChange):
     """A view, function or procedure in place of the one that may be there."""
 
@@ -55,7 +54,6 @@ class ReplaceObject(ObjectChange):
 
 
 @kind("add_trigger")
-@dataclass(frozen=True)
 class AddTrigger(ObjectChange):
     """A trigger or a rule that runs from now on: made, put in place of another, or enabled."""
 
@@ -64,7 +62,6 @@ class AddTrigger(ObjectChange):
 
 
 @kind("add_enum_value")
-@dataclass(frozen=True)
 class AddEnumValue(ObjectChange):
     """One more value of an enum."""
 
@@ -73,7 +70,6 @@ class AddEnumValue(ObjectChange):
 
 
 @kind("alter_object")
-@dataclass(frozen=True)
 class AlterObject(ObjectChange):
     """Another definition, owner, option or comment."""
 
@@ -116,7 +112,6 @@ class DropObject(ObjectChange):
 
 
 @kind("drop_large_object")
-@dataclass(frozen=True)
 class DropLargeObject(ObjectChange):
     """Large objects that are gone, or cut: lo_unlink, lo_truncate."""
 
@@ -132,7 +127,6 @@ class DropLargeObject(ObjectChange):
 
 
 @kind("drop_container")
-@dataclass(frozen=True)
 class DropContainer(ObjectChange):
     """Many objects gone at once, rows included: a schema, a database, what a role owns…"""
 
@@ -146,7 +140,6 @@ class DropContainer(ObjectChange):
 
 
 @kind("change_privileges")
-@dataclass(frozen=True)
 class ChangePrivileges(ObjectChange):
     """GRANT, REVOKE, another owner, roles."""
 
@@ -155,7 +148,6 @@ class ChangePrivileges(ObjectChange):
 
 
 @kind("disable_protection")
-@dataclass(frozen=True)
 class DisableProtection(ObjectChange):
     """Triggers or rules that no longer run, foreign keys among them."""
 
@@ -164,7 +156,6 @@ class DisableProtection(ObjectChange):
 
 
 @kind("lock_table")
-@dataclass(frozen=True)
 class LockTable(ObjectChange):
     """A lock that is taken by name and kept until the transaction ends."""
 
@@ -173,7 +164,6 @@ class LockTable(ObjectChange):
 
 
 @kind("refresh_view")
-@dataclass(frozen=True)
 class RefreshView(ObjectChange):
     """The rows of a materialized view worked out anew."""
 
@@ -192,7 +182,6 @@ class RefreshView(ObjectChange):
 
 
 @kind("alter_catalog")
-@dataclass(frozen=True)
 class AlterCatalog(ObjectChange):
     """Rows of PostgreSQL's own tables changed as if they were a user's."""
 
@@ -206,7 +195,6 @@ class AlterCatalog(ObjectChange):
 
 
 @kind("alter_server")
-@dataclass(frozen=True)
 class AlterServer(ObjectChange):
     """Something outside the database: settings of the server, its files, a program it runs."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from alembic_zanith.risk.change import Judgement, Lock, kind
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.reasons import Reason
@@ -16,7 +14,6 @@ _RESTORES = Judgement(Level.SAFE, (), Lock.ACCESS_EXCLUSIVE)
 
 
 @kind("soft_drop_column")
-@dataclass(frozen=True)
 class SoftDropColumn(ColumnChange):
     """A column that is renamed out of the way."""
 
@@ -25,7 +22,6 @@ class SoftDropColumn(ColumnChange):
 
 
 @kind("archive_column")
-@dataclass(frozen=True)
 class ArchiveColumn(ColumnChange):
     """A column whose values are copied to the archive schema before it is dropped."""
 
@@ -34,7 +30,6 @@ class ArchiveColumn(ColumnChange):
 
 
 @kind("soft_drop_table")
-@dataclass(frozen=True)
 class SoftDropTable(TableChange):
     """A table that is renamed out of the way."""
 
@@ -43,7 +38,6 @@ class SoftDropTable(TableChange):
 
 
 @kind("archive_table")
-@dataclass(frozen=True)
 class ArchiveTable(TableChange):
     """A table that is moved to the archive schema."""
 
@@ -52,7 +46,6 @@ class ArchiveTable(TableChange):
 
 
 @kind("restore_column")
-@dataclass(frozen=True)
 class RestoreColumn(ColumnChange):
     """A column that comes back."""
 
@@ -61,7 +54,6 @@ class RestoreColumn(ColumnChange):
 
 
 @kind("restore_table")
-@dataclass(frozen=True)
 class RestoreTable(TableChange):
     """A table that comes back."""
 

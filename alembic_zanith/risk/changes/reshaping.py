@@ -48,7 +48,6 @@ class MergeColumns(TableChange):
 
 
 @kind("rebuild_table")
-@dataclass(frozen=True)
 class RebuildTable(TableChange):
     """A table that is built anew in another shape and put in the place of the old one."""
 

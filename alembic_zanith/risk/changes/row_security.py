@@ -15,7 +15,6 @@ _MEDIUM = Judgement(Level.MEDIUM, (Reason.RLS_CHANGE,), Lock.ACCESS_EXCLUSIVE)
 
 
 @kind("enable_rls")
-@dataclass(frozen=True)
 class EnableRowSecurity(TableChange):
     """Row security on, or forced for the owner too. Without a policy nobody sees a row."""
 
@@ -24,7 +23,6 @@ class EnableRowSecurity(TableChange):
 
 
 @kind("disable_rls")
-@dataclass(frozen=True)
 class DisableRowSecurity(TableChange):
     """Row security off, or not forced any more: everybody with a grant sees every row."""
 
@@ -47,18 +45,15 @@ class PolicyChange(TableChange):
 
 
 @kind("create_policy")
-@dataclass(frozen=True)
 class CreatePolicy(PolicyChange):
     """A new policy."""
 
 
 @kind("alter_policy")
-@dataclass(frozen=True)
 class AlterPolicy(PolicyChange):
     """Another rule or other roles."""
 
 
 @kind("drop_policy")
-@dataclass(frozen=True)
 class DropPolicy(PolicyChange):
     """A policy that is gone."""

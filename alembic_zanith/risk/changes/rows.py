@@ -19,7 +19,6 @@ def _copy(table: TableRef) -> str:
 
 
 @kind("insert_rows")
-@dataclass(frozen=True)
 class InsertRows(TableChange):
     """New rows: INSERT, COPY FROM, op.bulk_insert."""
 
@@ -49,7 +48,6 @@ class UpdateRows(TableChange):
 
 
 @kind("backfill")
-@dataclass(frozen=True)
 class Backfill(TableChange):
     """Values for columns that have none yet."""
 

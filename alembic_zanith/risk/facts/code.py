@@ -49,6 +49,9 @@ class Code:
 
     def expanded(self, finding: Finding) -> Iterator[Finding]:
         """Yield a finding with all that runs because of it; a call, as what it runs."""
+        if not self.routines and not self.triggers:
+            yield finding
+            return
         yield from self._expanded(finding, frozenset())
 
     def _expanded(self, finding: Finding, running: frozenset[object]) -> Iterator[Finding]:

@@ -75,7 +75,10 @@ def create_check(operation: ops.CreateCheckConstraintOp) -> Iterator[Change]:
         _check(operation),
         proves=column_with_value_text(text_of(condition)),
     )
-    yield from calls_of(sa.text(condition) if isinstance(condition, str) else condition)
+    if not isinstance(condition, str):
+        yield from calls_of(condition)
+    elif "(" in condition:
+        yield from calls_of(sa.text(condition))
 
 
 @reads(CreateExcludeConstraintOp)

@@ -53,6 +53,8 @@ def column_with_value(condition: Node) -> str:
 
 def column_with_value_text(condition: str) -> str:
     """Return the same of a condition that is written as SQL."""
+    if "null" not in condition.lower():
+        return ""
     try:
         return column_with_value(expression(condition))
     except UnreadableSqlError:
