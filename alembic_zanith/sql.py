@@ -52,6 +52,16 @@ def is_autocommit(connection: Connection) -> bool:
     return bool(getattr(connection.connection.dbapi_connection, "autocommit", False))
 
 
+def translated_schema(connection: Connection, schema: str | None) -> str | None:
+    """Return the schema that a connection puts in place of one, as SQLAlchemy does in its DDL.
+
+    https://docs.sqlalchemy.org/en/20/core/connections.html#translation-of-schema-names
+    """
+    schemas = connection.get_execution_options().get("schema_translate_map") or {}
+    found: str | None = schemas.get(schema, schema)
+    return found
+
+
 CALLERS_PATH = "alembic_zanith.search_path"
 """The setting in which `integrity.pinned_settings` remembers the caller's `search_path`, after a
 mark that tells an empty one from none."""

@@ -35,7 +35,11 @@ class Guards:
             self._checked = time.monotonic()
 
     def migrate(
-        self, connection: Connection, work: Callable[[], None], undo: Callable[[], None]
+        self,
+        connection: Connection,
+        work: Callable[[], None],
+        undo: Callable[[], None],
+        why_not_again: Callable[[], str],
     ) -> None:
         """Run one migration, again if it had no lock; `undo` what is remembered of it before."""
         self.check()
@@ -48,5 +52,10 @@ class Guards:
             log.warning("%s", retry.message)
 
         run_with_retries(
-            connection, work, policy=self.policy, watch=self.blockers, on_retry=on_retry
+            connection,
+            work,
+            policy=self.policy,
+            watch=self.blockers,
+            on_retry=on_retry,
+            why_not_again=why_not_again,
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from alembic_zanith.plan.model import PlannedOperation
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change
+from alembic_zanith.risk.changes.raw import EndTransaction
 from alembic_zanith.risk.plan_facts import PlanFacts
 
 
@@ -15,6 +16,7 @@ class Memory:
 
     def __init__(self, default_schema: str | None) -> None:
         self._default_schema = default_schema
+        # What was let pass, in which revision; or that a transaction has ended.
         self._past = list[tuple[Assessment | tuple[Change, ...], str]]()
         self._facts = PlanFacts(default_schema)
         self._known = 0
@@ -38,6 +40,10 @@ class Memory:
         self._past.append((assessment, revision))
         self._known = len(self._past)
         return refined
+
+    def end_transaction(self, *, rolled_back: bool = False) -> None:
+        """Remember that what was for the transaction alone is gone; all of it, if `rolled_back`."""
+        self._past.append(((EndTransaction("", rolls_back=rolled_back),), ""))
 
     def mark(self) -> int:
         """Return a place to go back to."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from alembic.operations import MigrateOperation
 from alembic.operations.ops import DropColumnOp, DropTableOp, ExecuteSQLOp
 
@@ -12,6 +14,10 @@ from alembic_zanith.risk.changes.columns import DropColumn
 from alembic_zanith.risk.changes.tables import DropTable
 from alembic_zanith.risk.plan_facts import PlanFacts
 from alembic_zanith.risk.reading import changes_of
+
+_PLAIN_DROP = re.compile(
+    r"(\s|--[^\n]*\n|/\*.*?\*/)*(DROP\s+TABLE|ALTER\s+TABLE)\b", re.IGNORECASE | re.DOTALL
+)
 
 Parking = SoftDropColumnOp | SoftDropTableOp
 
@@ -25,7 +31,18 @@ def protect(
     """
     if not isinstance(operation, DropColumnOp | DropTableOp | ExecuteSQLOp):
         return operation
+    if isinstance(operation, ExecuteSQLOp) and not is_plain_drop(str(operation.sqltext)):
+        return operation
     return parking(changes_of(operation), facts, retention_days) or operation
+
+
+def is_plain_drop(statement: str) -> bool:
+    """Whether SQL is a drop itself, not a block or a function that may come to one.
+
+    >>> is_plain_drop("DROP TABLE t"), is_plain_drop("DO $$ BEGIN DROP TABLE t; END $$")
+    (True, False)
+    """
+    return _PLAIN_DROP.match(statement) is not None
 
 
 def parking(

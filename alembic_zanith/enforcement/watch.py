@@ -6,6 +6,7 @@ A script that reads the database, builds SQL in Python or uses an ORM session is
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,30 +22,33 @@ from alembic_zanith.config import Settings
 from alembic_zanith.errors import RefusedError
 from alembic_zanith.gates.check import check_operation
 from alembic_zanith.gates.model import GateReport, Refusal
+from alembic_zanith.plan.known import Known
 from alembic_zanith.plan.live import lock_table, table_facts, tables_of
 from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
 from alembic_zanith.plan.record import (
     Translate,
+    changes_in_schemas,
     is_ours,
     line_in,
     operation_name,
+    schemas_of,
     source_of,
     written,
 )
 from alembic_zanith.plan.suppressions import Suppressions, read_suppressions
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change, Cost, Lock
-from alembic_zanith.risk.changes.raw import RawSql
+from alembic_zanith.risk.changes.raw import Harmless, RawSql
 from alembic_zanith.risk.levels import Level
-from alembic_zanith.risk.live_facts import Ceilings, refine
-from alembic_zanith.risk.reading import changes_of, is_registered
+from alembic_zanith.risk.live_facts import Ceilings
+from alembic_zanith.risk.reading import is_registered
 from alembic_zanith.sql import is_autocommit
 
 from .cursors import CheckedCursor
 from .guards import Guards
 from .memory import Expectation, Memory
 from .preflight import Preflight, may_be_probed
-from .protect import parking
+from .protect import is_plain_drop, parking
 from .statements import adds_only, changes_of_statement
 
 if TYPE_CHECKING:
@@ -52,6 +56,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
     from alembic.script import Script
     from sqlalchemy import Connection
+    from sqlalchemy.engine import ExceptionContext
 
 _RUNNING: ContextVar[Watch | None] = ContextVar("zanith_running", default=None)
 
@@ -93,6 +98,7 @@ class Watch:
             settings.max_rewrite_rows, settings.max_scan_rows, settings.max_lost_rows
         )
         self._memory = Memory(default_schema)
+        self._schemas = schemas_of(context)
         self._plan = {} if plan is None else {each.revision: each for each in plan.revisions}
         self._expectation = Expectation(())
         self._script: Script | None = None
@@ -101,7 +107,9 @@ class Watch:
         # The level of each operation that is being invoked; None while this package's own SQL is.
         self._inside: list[Level | None] = []
         # What operations of batches are going to do when their block ends.
-        self._expected = set[Change]()
+        self._expected = Counter[Change]()
+        self._sent = 0
+        self._was_elsewhere = False
         self._refused: RefusedError | None = None
 
     def around(self, step: RevisionStep) -> Callable[..., None]:
@@ -113,6 +121,7 @@ class Watch:
             self._script, self._is_downgrade = step.revision, not step.is_upgrade
             self._suppressions = read_suppressions(source_of(step.revision))
             self._expected.clear()
+            self._was_elsewhere = False
             self._expect()
             past = self._memory.mark()
             work = functools.partial(call, **arguments)
@@ -121,7 +130,10 @@ class Watch:
                     work()
                 else:
                     self._guards.migrate(
-                        self._context.connection, work, functools.partial(self._forget, past)
+                        self._context.connection,
+                        work,
+                        functools.partial(self._forget, past),
+                        self._why_not_again,
                     )
             if self._refused is not None:
                 # The script has caught it: a revision that ran in part is not to be applied.
@@ -133,6 +145,13 @@ class Watch:
         assert self._script is not None
         planned = self._plan.get(self._script.revision)
         self._expectation = Expectation(() if planned is None else planned.operations)
+
+    def _why_not_again(self) -> str:
+        """Return why what the script has done cannot be undone as a whole; nothing if it can."""
+        planned = self._plan.get(self._script.revision) if self._script else None
+        if self._was_elsewhere or (planned is not None and planned.around):
+            return "it has used another connection, or reaches the database by itself"
+        return ""
 
     def _forget(self, past: int) -> None:
         """Go back to what was known before the script began."""
@@ -147,10 +166,14 @@ class Watch:
             yield
             return
         event.listen(Engine, "before_cursor_execute", _check_statement, retval=True)
+        for name, hear in _ENDS.items():
+            event.listen(Engine, name, hear)
         try:
             yield
         finally:
             event.remove(Engine, "before_cursor_execute", _check_statement)
+            for name, hear in _ENDS.items():
+                event.remove(Engine, name, hear)
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
@@ -182,16 +205,23 @@ class Watch:
         if not is_registered(operation):
             # Nothing is known of it but the statements that it sends.
             return invoke(operation)
-        changes = changes_of(operation)
+        changes = changes_in_schemas(operation, self._schemas)
         level = max((change.judge().level for change in changes), default=Level.SAFE)
         if self._is_as_planned(changes, level):
             self._memory.note(changes, self._script.revision if self._script else "")
         else:
             assessment = Assessment.of(operation_name(operation), changes)
             self._judge(assessment, functools.partial(self._sql_of, operation, changes))
-        self._expected.update(changes)
-        with self._within(None if self._is_known(operation, changes) else level):
-            return invoke(operation)
+        sent = self._sent
+        try:
+            with self._within(None if self._is_known(operation, changes) else level):
+                return invoke(operation)
+        except BaseException:
+            self._lose_track()
+            raise
+        finally:
+            if self._sent == sent:
+                self._expected.update(changes)
 
     def _is_known(self, operation: MigrateOperation, changes: tuple[Change, ...]) -> bool:
         """Whether the operation sends nothing but what its changes were read from."""
@@ -218,11 +248,13 @@ class Watch:
         return self._preflight is None or not may_be_probed(planned.assessment)
 
     def _translated(self, operation: MigrateOperation, translate: Translate) -> MigrateOperation:
+        if self._schemas and isinstance(operation, ExecuteSQLOp):
+            return operation  # SQL that is parked would be looked for in another schema
         translated = translate(operation, self._memory.facts)
         if translated is operation or self._context.as_sql:
             return translated
         # Nothing can be parked that is not there; PostgreSQL has the right message, or needs none.
-        assessment = Assessment.of("", changes_of(operation))
+        assessment = Assessment.of("", changes_in_schemas(operation, self._schemas))
         assert self._context.connection is not None
         with self._within(None):
             facts = table_facts(self._context.connection, tables_of(assessment))
@@ -233,15 +265,42 @@ class Watch:
     def statement(self, connection: Connection, statement: str) -> str:
         """Check a statement, and return the one to run."""
         if self._inside:
+            self._sent += 1
             self._check_inside(connection, statement, self._inside[-1])
             return statement
         changes = changes_of_statement(statement, connection.dialect)
-        if set(changes) <= self._expected:
+        if connection is not self._context.connection:
+            only_reads = all(type(change) is Harmless for change in changes)
+            self._was_elsewhere = self._was_elsewhere or not only_reads
+        if self._is_expected(changes):
             return statement
-        if self._parked_instead(connection, changes):
+        if is_plain_drop(statement) and self._parked_instead(connection, changes):
             return _NOTHING
         self._judge(Assessment.of("connection.execute", changes), lambda: statement)
         return statement
+
+    def _is_expected(self, changes: tuple[Change, ...]) -> bool:
+        """Whether an operation of a batch has announced just this, which comes once."""
+        wanted = Counter(changes)
+        if not changes or not wanted <= self._expected:
+            return False
+        self._expected -= wanted
+        return True
+
+    def ended(self, *, rolled_back: bool) -> None:
+        """Hear that a transaction has ended, or that something in it was undone."""
+        if self._inside and self._inside[-1] is None:
+            return  # a question of this package's own
+        if rolled_back:
+            self._lose_track()
+        else:
+            self._memory.end_transaction()
+
+    def _lose_track(self) -> None:
+        """Go by nothing but the database from here on: not all that was let pass has been done."""
+        self._memory.end_transaction(rolled_back=True)
+        self._expectation = Expectation(())
+        self._expected.clear()
 
     def _check_inside(self, connection: Connection, statement: str, allowed: Level | None) -> None:
         """Check what an operation sends: it accounts for what is not worse than itself."""
@@ -259,7 +318,7 @@ class Watch:
         self._judge(Assessment.of("cursor.execute", changes), lambda: statement)
 
     def _parked_instead(self, connection: Connection, changes: tuple[Change, ...]) -> bool:
-        if self._translate is None or connection is not self._context.connection:
+        if self._translate is None or connection is not self._context.connection or self._schemas:
             return False
         operation = parking(changes, self._memory.facts, self._settings.retention_days)
         if operation is None:
@@ -323,7 +382,7 @@ class Watch:
             return assessment
         with self._within(None):
             facts = table_facts(connection, tables_of(assessment))
-            found = refine(assessment, facts, self._ceilings)
+            found = Known(facts).refined(assessment, self._ceilings)
             losing = {
                 each.change.on: each.judgement.lock
                 for each in assessment.findings
@@ -335,7 +394,8 @@ class Watch:
             # Nobody may fill it between this look and the statement.
             for table in empty:
                 lock_table(connection, table, losing[table])
-            return refine(assessment, facts | table_facts(connection, empty), self._ceilings)
+            facts |= table_facts(connection, empty)
+            return Known(facts).refined(assessment, self._ceilings)
 
     def _refusals(self, operation: PlannedOperation) -> tuple[Refusal, ...]:
         revision = self._as_revision(operation)
@@ -366,6 +426,33 @@ def _is_alone(revision: PlannedRevision) -> bool:
 
 def _changes(assessment: Assessment) -> tuple[Change, ...]:
     return tuple(each.change for each in assessment.findings)
+
+
+def _committed(conn: Connection) -> None:
+    if (watch := _RUNNING.get()) is not None:
+        watch.ended(rolled_back=False)
+
+
+def _rolled_back(conn: Connection) -> None:
+    if (watch := _RUNNING.get()) is not None:
+        watch.ended(rolled_back=True)
+
+
+def _rolled_back_in_part(conn: Connection, name: str, context: None) -> None:
+    _rolled_back(conn)
+
+
+def _failed(exception_context: ExceptionContext) -> None:
+    if (watch := _RUNNING.get()) is not None:
+        watch.ended(rolled_back=True)
+
+
+_ENDS: dict[str, Callable[..., None]] = {
+    "commit": _committed,
+    "rollback": _rolled_back,
+    "rollback_savepoint": _rolled_back_in_part,
+    "handle_error": _failed,
+}
 
 
 def _check_statement(

@@ -82,11 +82,13 @@ def run_with_retries(
     policy: RetryPolicy,
     watch: BlockerWatch | None = None,
     on_retry: Callable[[Retry], None] | None = None,
+    why_not_again: Callable[[], str] = lambda: "",
 ) -> T:
     """Call `work`, and again if it fails for want of a lock; return what it returns.
 
     It is called again only where all that it did on `connection` could be undone: not if it
-    committed, nor outside a transaction. `on_retry` is told before each wait.
+    committed, nor outside a transaction. `on_retry` is told before each wait. `why_not_again` is
+    asked for any other reason.
 
     Raises `LockTimeoutError` when it is not, or not again, tried. Any other error of `work` passes.
     """
@@ -103,7 +105,7 @@ def run_with_retries(
             failure = LockFailure.of(error, watch)
             if failure is None:
                 raise
-            obstacle = savepoint.roll_back()
+            obstacle = savepoint.roll_back() or why_not_again()
             if obstacle or attempt >= policy.attempts:
                 raise _error(failure, attempt, _lock_timeout(connection), obstacle) from error
             wait = policy.wait_after(attempt)

@@ -17,6 +17,7 @@ from alembic.operations.ops import (
 
 from alembic_zanith.config import DEFAULT_RETENTION_DAYS, parse_retention_days
 from alembic_zanith.errors import ConfigurationError
+from alembic_zanith.sql import translated_schema
 
 from .rendering import drop_column_call, drop_table_call
 from .restore_column import RestoreColumnOp
@@ -187,7 +188,7 @@ def _park(
         artifact = park(
             connection,
             *names,
-            schema=operation.schema,
+            schema=translated_schema(connection, operation.schema),
             retention_days=operation.retention_days,
             workspace=workspace,
         )

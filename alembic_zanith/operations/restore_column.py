@@ -14,6 +14,7 @@ from alembic.operations.ops import MigrateOperation
 from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.parking import RestoreColumn
 from alembic_zanith.risk.reading import reads
+from alembic_zanith.sql import translated_schema
 
 from .registry import operation
 from .rendering import call, given_options, name_literal, rendered_elements
@@ -209,7 +210,8 @@ def restore_column(operations: Operations, operation: RestoreColumnOp) -> Restor
     with parked_objects(operations, str(operation)) as (connection, workspace):
         store = ArtifactStore(connection, workspace)
         names = (operation.table_name, operation.column_name)
-        source = find_source(connection, store, operation.schema, *names)
+        schema = translated_schema(connection, operation.schema)
+        source = find_source(connection, store, schema, *names)
 
         def restore(artifact: str | None) -> RestoreReport:
             return recovery.restore_column(

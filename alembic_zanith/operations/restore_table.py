@@ -14,6 +14,7 @@ from alembic.operations.ops import CreateTableOp, MigrateOperation
 from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.parking import RestoreTable
 from alembic_zanith.risk.reading import reads
+from alembic_zanith.sql import translated_schema
 
 from .registry import operation
 from .rendering import call, given_options, name_literal, rendered_elements
@@ -200,7 +201,8 @@ def restore_table(operations: Operations, operation: RestoreTableOp) -> RestoreR
 
     with parked_objects(operations, str(operation)) as (connection, workspace):
         store = ArtifactStore(connection, workspace)
-        source = find_source(connection, store, operation.schema, operation.table_name)
+        schema = translated_schema(connection, operation.schema)
+        source = find_source(connection, store, schema, operation.table_name)
 
         def restore(artifact: str | None) -> RestoreReport:
             return recovery.restore_table(

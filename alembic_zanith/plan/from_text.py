@@ -8,7 +8,6 @@ from alembic.script import Script
 
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.plan_facts import PlanFacts
-from alembic_zanith.risk.reading import changes_of
 
 from .model import Plan, PlannedOperation, PlannedRevision
 from .record import Recording, operation_name, source_of
@@ -25,20 +24,19 @@ def read(scripts: Iterable[Script], recording: Recording) -> Plan:
         read(directory.walk_revisions(), Recording(postgresql.dialect()))
     """
     facts = PlanFacts(recording.default_schema)
-    revisions = tuple(_revision(script, recording, facts) for script in scripts)
+    revisions = tuple(read_script(script, recording, facts) for script in scripts)
     return Plan(revisions, recording.is_downgrade)
 
 
-def _revision(script: Script, recording: Recording, facts: PlanFacts) -> PlannedRevision:
+def read_script(script: Script, recording: Recording, facts: PlanFacts) -> PlannedRevision:
+    """Return the same of one script, after what `facts` tells of those before it."""
     source = source_of(script)
     suppressions = read_suppressions(source)
     found = operations_in(source, recording.function, script.path, recording.dialect)
     operations = []
     for each in found.operations:
-        operation = each.operation
-        if recording.translate is not None:
-            operation = recording.translate(operation, facts)
-        changes = changes_of(operation)
+        operation = recording.translated(each.operation, facts)
+        changes = recording.changes_of(operation)
         name = "connection.execute" if each.is_statement else operation_name(operation)
         assessment = facts.refine(Assessment.of(name, changes), script.revision)
         allowed_by = suppressions.allowing(each.line, assessment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,6 @@ from alembic_zanith.risk.change import Cost, Lock, TableRef
 from alembic_zanith.risk.changes.columns import SetNullable, SetType
 from alembic_zanith.risk.changes.indexes import DropIndex
 from alembic_zanith.risk.changes.rows import DeleteRows
-from alembic_zanith.risk.changes.tables import AttachPartition, MoveTable, RenameTable
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import (
     STOPS_WRITERS,
@@ -25,11 +24,11 @@ from alembic_zanith.risk.live_facts import (
     ColumnFacts,
     IndexFacts,
     TableFacts,
-    refine,
 )
 from alembic_zanith.sql import is_autocommit, run, scalar
 
-from .model import Plan, PlannedOperation
+from .known import Known
+from .model import Plan
 
 # As the script would find them: by the search path, or in the schema that it names. A partitioned
 # table has its rows in its partitions. reltuples is -1 where nobody has counted yet:
@@ -40,7 +39,8 @@ SELECT asked.number, c.oid IS NOT NULL,
           FROM pg_catalog.pg_partition_tree(c.oid) tree
           JOIN pg_catalog.pg_class leaf ON leaf.oid = tree.relid AND tree.isleaf),
        pg_catalog.pg_total_relation_size(c.oid), c.relkind::text, c.reltuples,
-       pg_catalog.row_security_active(c.oid)
+       pg_catalog.row_security_active(c.oid),
+       pg_catalog.current_setting('transaction_isolation') LIKE 'read %'
   FROM (VALUES {asked}) AS asked(number, name)
   LEFT JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(asked.name)
 """
@@ -81,8 +81,6 @@ _COUNTED = 100_000
 # Not allowed to read it, or not in this time.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _NOBODY_KNOWS = {"42501", "57014", "55P03"}
-# What may give an index that is there the name of one that is not.
-_NAMES_INDEXES = {"rename_object", "move_table", "restore_table", "restore_column", "raw_sql"}
 _HAS_ROWS = ("r", "p", "m")
 _TIMEOUT = "2s"
 
@@ -99,66 +97,19 @@ def with_live_facts(plan: Plan, connection: Connection, ceilings: Ceilings) -> P
         connection, asked, _columns_wanted(assessments), _emptied_in_part(assessments)
     )
     indexes = _index_facts(connection, assessments)
-    # By name alone: a name without a schema may be that of any.
-    filled = set[str]()
+    known = Known(facts, indexes)
     revisions = []
     for revision in plan.revisions:
         operations = []
         for operation in revision.operations:
-            known = {
-                finding.change.on: _unless_filled(
-                    facts[finding.change.on], finding.change.on.name in filled
-                )
-                for finding in operation.assessment.findings
-                if finding.change.on is not None and finding.change.on in facts
-            }
-            operations.append(_refined(operation, known, ceilings, indexes))
-            filled.update(table.name for table in _filled_by(operation.assessment))
-            if any(each.change.kind in _NAMES_INDEXES for each in operation.assessment.findings):
-                indexes = {}
+            assessment = known.refined(operation.assessment, ceilings)
+            counts = [facts[table].rows for table in tables_of(operation.assessment)]
+            rows = max((n for n in counts if n is not None), default=None)
+            operations.append(replace(operation, assessment=assessment, rows=rows))
         revisions.append(replace(revision, operations=tuple(operations)))
         if revision.is_partial:
-            # It may have filled any of them.
-            filled.update(table.name for table in facts)
-            # And made or renamed any index.
-            indexes = {}
+            known.lose_track()
     return replace(plan, revisions=tuple(revisions), facts=_server(connection))
-
-
-def _unless_filled(facts: TableFacts, is_filled: bool) -> TableFacts:
-    if is_filled and (facts.is_empty or not facts.exists):
-        return replace(facts, exists=True, is_empty=None, rows=None)
-    return facts
-
-
-def _refined(
-    operation: PlannedOperation,
-    facts: Mapping[TableRef, TableFacts],
-    ceilings: Ceilings,
-    indexes: Mapping[TableRef, IndexFacts],
-) -> PlannedOperation:
-    if not facts and not indexes:
-        return operation
-    assessment = refine(operation.assessment, facts, ceilings, indexes)
-    counts = [facts[t].rows for t in tables_of(operation.assessment) if t in facts]
-    rows = max((n for n in counts if n is not None), default=None)
-    return replace(operation, assessment=assessment, rows=rows)
-
-
-def _filled_by(assessment: Assessment) -> Iterator[TableRef]:
-    """Yield the tables that may have rows afterwards, or another name."""
-    for finding in assessment.findings:
-        change, on = finding.change, finding.change.on
-        if on is None:
-            continue
-        if change.kind in ("insert_rows", "rename_table", "move_table", "attach_partition"):
-            yield on
-        if isinstance(change, AttachPartition):
-            yield change.table
-        if isinstance(change, RenameTable):
-            yield TableRef(change.new_name, on.schema)
-        elif isinstance(change, MoveTable):
-            yield TableRef(on.name, change.new_schema)
 
 
 def tables_of(assessment: Assessment) -> set[TableRef]:
@@ -202,11 +153,11 @@ def table_facts(
     if not numbered:
         return {}
     found: dict[TableRef, TableFacts] = {}
-    readable = set[TableRef]()
+    readable, in_the_past = set[TableRef](), set[TableRef]()
     with _bounded(connection):
         asked = ", ".join(f"({n}, {_literal(table)})" for n, table in enumerate(numbered))
         found_rows: Iterable[Sequence[Any]] = run(connection, _TABLES.format(asked=asked))
-        for number, exists, in_leaves, size, relkind, tuples, is_filtered in found_rows:
+        for number, exists, in_leaves, size, relkind, tuples, is_filtered, sees in found_rows:
             rows = in_leaves if relkind == "p" else tuples
             table = numbered[number]
             found[table] = TableFacts(
@@ -216,14 +167,24 @@ def table_facts(
             # https://www.postgresql.org/docs/current/ddl-rowsecurity.html
             if relkind in _HAS_ROWS and not is_filtered:
                 readable.add(table)
+            if not sees:
+                in_the_past.add(table)
         for table in with_cascades:
             rows = run(connection, _DELETED_WITH.format(name=_literal(table)))
             found[table] = replace(found[table], deleted_with=tuple(name for (name,) in rows))
-    return {
+    looked_into = {
         table: _looked_into(connection, table, facts, table in set(with_columns))
         if table in readable
         else facts
         for table, facts in found.items()
+    }
+    # A transaction that keeps its snapshot does not see what others have committed since, not even
+    # with a lock: https://www.postgresql.org/docs/current/transaction-iso.html
+    return {
+        table: replace(facts, is_empty=None, rows=None)
+        if facts.is_empty and table in in_the_past
+        else facts
+        for table, facts in looked_into.items()
     }
 
 

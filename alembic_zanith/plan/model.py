@@ -15,11 +15,13 @@ class Suppression:
     """What the author of a script allows: a reason or kind of risk, and why it is right here.
 
     `line` is where it stands. `why` is empty where the author gave none; then it allows nothing.
+    `stands_alone` where the line has nothing else, so that it is about the one below.
     """
 
     code: str
     why: str
     line: int
+    stands_alone: bool = False
 
 
 @dataclass(frozen=True)

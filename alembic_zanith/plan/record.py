@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import inspect
 import io
@@ -23,6 +24,7 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.operations.ops import CreateTableOp, ExecuteSQLOp
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
+from sqlalchemy import TextClause
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import ExecutableDDLElement
 
@@ -32,6 +34,7 @@ from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change
 from alembic_zanith.risk.plan_facts import PlanFacts
 from alembic_zanith.risk.reading import changes_of, is_registered
+from alembic_zanith.risk.schemas import Schemas, in_schemas
 from alembic_zanith.risk.statements import changes_in
 
 from .model import Plan, PlannedOperation, PlannedRevision, PossibleCall
@@ -72,6 +75,21 @@ class Recording:
         """The function of a script that is called."""
         return "downgrade" if self.is_downgrade else "upgrade"
 
+    @cached_property
+    def schemas(self) -> Schemas:
+        """The schemas that SQLAlchemy puts in place of those that scripts name."""
+        return schemas_of(self.context)
+
+    def translated(self, operation: MigrateOperation, facts: PlanFacts) -> MigrateOperation:
+        """Return what will be run in place of an operation."""
+        if self.translate is None or (self.schemas and isinstance(operation, ExecuteSQLOp)):
+            return operation
+        return self.translate(operation, facts)
+
+    def changes_of(self, operation: MigrateOperation) -> tuple[Change, ...]:
+        """Return what an operation changes in the schemas that it will be run in."""
+        return changes_in_schemas(operation, self.schemas)
+
 
 def record(scripts: Iterable[Script], recording: Recording) -> Plan:
     """Call `upgrade()` (or `downgrade()`) of each script once, and return what it would do.
@@ -102,8 +120,16 @@ def _offline(recording: Recording, written: io.StringIO) -> RecordingContext:
     options.pop("output_encoding", None)
     options |= {"as_sql": True, "output_buffer": written}
     return RecordingContext(
-        recording.dialect, None, options, None if real is None else real.environment_context
+        _plain(recording.dialect), None, options, None if real is None else real.environment_context
     )
+
+
+def _plain(dialect: Dialect) -> Dialect:
+    """Return a dialect whose SQL is as people read it: drivers want each % twice."""
+    plain = copy.copy(dialect)
+    plain.paramstyle, plain.positional = "named", False
+    plain.identifier_preparer = plain.preparer(plain)
+    return plain
 
 
 def written(operation: MigrateOperation, context: MigrationContext) -> str:
@@ -153,7 +179,7 @@ class _Recorder:
         self,
         script: Script,
         recording: Recording,
-        context: MigrationContext,
+        context: RecordingContext,
         written: io.StringIO,
         facts: PlanFacts,
     ) -> None:
@@ -166,11 +192,18 @@ class _Recorder:
         self._last_line = 0
         self._context = context
         # What op.get_bind() returns, and all other ways to it.
-        stand_in = StandIn(recording.dialect, self._statement)
+        stand_in = StandIn(recording.dialect, self._statement, self._ended)
+        context.ended = self._ended
         context.connection = context.impl.connection = stand_in  # type: ignore[assignment]
 
     def run(self) -> PlannedRevision:
-        """Return what the script does."""
+        """Return what the script does. One that may go around all this is not called."""
+        source, function = source_of(self._script), self._recording.function
+        if reaches_around(source, function):
+            # Here, because most scripts do not.
+            from .from_text import read_script
+
+            return read_script(self._script, self._recording, self._facts)
         ended = None
         call: Callable[..., Any] = getattr(self._script.module, self._recording.function)
         with hooks.op_of(self._context), hooks.watching(self._operation):
@@ -194,7 +227,6 @@ class _Recorder:
             ended,
             () if ended is None else self._possible(),
             self._suppressions.complaints(used if ended is None else self._suppressions.all),
-            reaches_around(source_of(self._script), self._recording.function),
         )
 
     def _stopped_at(self, error: BaseException) -> int:
@@ -217,11 +249,9 @@ class _Recorder:
         for each in found.operations:
             if each.line <= line or each.under is not None:
                 continue
-            operation = each.operation
-            if self._recording.translate is not None:
-                operation = self._recording.translate(operation, self._facts)
+            operation = self._recording.translated(each.operation, self._facts)
             name = "connection.execute" if each.is_statement else operation_name(operation)
-            changes = changes_of(operation)
+            changes = self._recording.changes_of(operation)
             assessment = self._assess(name, changes)
             findings = tuple(finding.noted(_BEHIND) for finding in assessment.findings)
             assessment = replace(assessment, findings=findings)
@@ -230,8 +260,7 @@ class _Recorder:
     def _operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:
         if self._depth:  # what the implementation of another operation calls
             return invoke(operation)
-        if self._recording.translate is not None:
-            operation = self._recording.translate(operation, self._facts)
+        operation = self._recording.translated(operation, self._facts)
         if not is_registered(operation):
             # Its SQL says what it does.
             result, sql = self._written_by(operation, invoke)
@@ -239,7 +268,7 @@ class _Recorder:
                 operation_name(operation), changes_in(sql) if sql else changes_of(operation), sql
             )
             return result
-        changes = changes_of(operation)
+        changes = self._recording.changes_of(operation)
         assessment = self._assess(operation_name(operation), changes)
         result, sql = None, ""
         # Operations of ours refuse to be written as SQL, and none of their results is needed.
@@ -272,11 +301,12 @@ class _Recorder:
         if self._depth:  # a type that an operation creates along with its table
             self._written.write(f"{sql};\n\n")
             return sql
-        operation: MigrateOperation = ExecuteSQLOp(statement)
-        if self._recording.translate is not None:
-            operation = self._recording.translate(operation, self._facts)
-        self._note("connection.execute", changes_of(operation), sql)
+        operation = self._recording.translated(ExecuteSQLOp(statement), self._facts)
+        self._note("connection.execute", self._recording.changes_of(operation), sql)
         return sql
+
+    def _ended(self, rolled_back: bool) -> None:
+        self._facts.end_transaction(rolled_back=rolled_back)
 
     def _text(self, statement: Any) -> str:
         if isinstance(statement, ExecutableDDLElement):
@@ -311,6 +341,27 @@ class _Recorder:
     def _possible(self) -> tuple[PossibleCall, ...]:
         source = source_of(self._script)
         return possible_calls(source, self._recording.function, self._last_line)
+
+
+def schemas_of(context: MigrationContext | None) -> Schemas:
+    """Return the schemas that SQLAlchemy puts in place of those that a script names, if any.
+
+    https://docs.sqlalchemy.org/en/20/core/connections.html#translation-of-schema-names
+    """
+    if context is None or context.as_sql or context.connection is None:
+        return {}
+    found: Schemas | None = context.connection.get_execution_options().get("schema_translate_map")
+    return found or {}
+
+
+def changes_in_schemas(operation: MigrateOperation, schemas: Schemas) -> tuple[Change, ...]:
+    """Return what an operation changes. SQL that is written as text stays as it is."""
+    changes = changes_of(operation)
+    if not schemas:
+        return changes
+    if isinstance(operation, ExecuteSQLOp) and isinstance(operation.sqltext, str | TextClause):
+        return changes
+    return tuple(in_schemas(change, schemas) for change in changes)
 
 
 def source_of(script: Script) -> str:

@@ -12,6 +12,13 @@ from sqlalchemy import event
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.engine.mock import MockConnection
 
+Ended = Callable[[bool], None]
+"""Told that a transaction would end here, and if by a rollback."""
+
+
+def _nobody(rolled_back: bool) -> None:
+    pass
+
 
 class RecordingContext(MigrationContext):
     """Writes SQL as `--sql` does, and does not tell scripts so.
@@ -25,10 +32,14 @@ class RecordingContext(MigrationContext):
         self.as_sql = False
         return self
 
+    ended: Ended = staticmethod(_nobody)
+
     @contextmanager
     def autocommit_block(self) -> Iterator[None]:
-        """Do nothing: there is no transaction to leave."""
+        """Only tell that what comes before it is committed: there is no transaction to leave."""
+        self.ended(False)
         yield
+        self.ended(False)
 
 
 class NeedsDatabase(BaseException):
@@ -60,9 +71,12 @@ class StandIn(MockConnection):
     https://docs.sqlalchemy.org/en/20/core/engines.html#sqlalchemy.create_mock_engine
     """
 
-    def __init__(self, dialect: Dialect, note: Callable[[Any], str]) -> None:
+    def __init__(
+        self, dialect: Dialect, note: Callable[[Any], str], ended: Ended = _nobody
+    ) -> None:
         super().__init__(dialect, lambda statement, *_: Unread(note(statement)))
         self._note = note
+        self._ended = ended
 
     def exec_driver_sql(self, statement: str, *_: Any, **__: Any) -> Unread:
         return Unread(self._note(statement))
@@ -73,9 +87,15 @@ class StandIn(MockConnection):
     scalars = scalar
 
     def commit(self) -> None:
-        """Do nothing: nothing was begun."""
+        """Only tell: nothing was begun."""
+        self._ended(False)
 
-    rollback = close = commit
+    def rollback(self) -> None:
+        """Only tell: nothing was begun."""
+        self._ended(True)
+
+    def close(self) -> None:
+        """Do nothing: nothing was opened."""
 
     def in_transaction(self) -> bool:
         return False

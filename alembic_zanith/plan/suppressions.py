@@ -105,7 +105,9 @@ class Suppressions:
         if line is None:
             return
         first, last = self._statement(line)
-        yield from (each for each in self.on_lines if first - 1 <= each.line <= last)
+        for each in self.on_lines:
+            if first <= each.line <= last or (each.stands_alone and each.line == first - 1):
+                yield each
 
     def _statement(self, line: int) -> tuple[int, int]:
         found = [span for span in self.statements if span[0] <= line <= span[1]]
@@ -128,9 +130,9 @@ def read_suppressions(source: str) -> Suppressions:
         return Suppressions()
     malformed: list[tuple[int, str]] = []
     on_lines: list[Suppression] = []
-    for line, text in comments:
+    for line, text, stands_alone in comments:
         match = _ALLOW.match(text)
-        found = list(_parsed(match["rest"], line)) if match else []
+        found = list(_parsed(match["rest"], line, stands_alone)) if match else []
         on_lines += found
         if not found:
             malformed.append((line, f"# zanith: {text}".strip()))
@@ -148,11 +150,13 @@ def read_suppressions(source: str) -> Suppressions:
     return Suppressions(tuple(on_lines), tuple(everywhere), spans, tuple(malformed))
 
 
-def _comments(source: str) -> Iterator[tuple[int, str]]:
+def _comments(source: str) -> Iterator[tuple[int, str, bool]]:
+    """Yield line and text of each comment that is meant for us, and if it has a line for itself."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         match = _COMMENT.match(token.string) if token.type == tokenize.COMMENT else None
         if match is not None:
-            yield token.start[0], match["rest"].strip()
+            stands_alone = not token.line[: token.start[1]].strip()
+            yield token.start[0], match["rest"].strip(), stands_alone
 
 
 def _entries(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -175,9 +179,9 @@ def _entries(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield item.lineno, ast.literal_eval(item) if is_text else ast.unparse(item)
 
 
-def _parsed(text: str, line: int) -> Iterator[Suppression]:
+def _parsed(text: str, line: int, stands_alone: bool = False) -> Iterator[Suppression]:
     match = _SEPARATED.match(text.strip())
     codes, why = (match["codes"], match["why"].strip()) if match else (text, "")
     for code in codes.split(","):
         if re.fullmatch(r"\w+", code.strip()):
-            yield Suppression(code.strip(), why, line)
+            yield Suppression(code.strip(), why, line, stands_alone)

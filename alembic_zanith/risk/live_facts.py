@@ -13,7 +13,7 @@ from .assessment import Assessment, Finding
 from .change import Cost, Judgement, Lock, TableRef
 from .changes.columns import SetNullable, SetType
 from .changes.indexes import DropIndex
-from .changes.rows import DeleteRows
+from .changes.rows import DeleteRows, TruncateTable
 from .levels import Level
 from .reasons import Reason
 
@@ -118,6 +118,11 @@ def _refined(finding: Finding, facts: Mapping[TableRef, TableFacts], ceilings: C
     known = None if table is None else facts.get(table)
     if table is None or known is None or finding.judgement.level is Level.SAFE:
         return finding
+    if getattr(finding.change, "cascade", False):
+        # What goes along is that of others: rows that refer to it, columns of its row type.
+        known = replace(known, is_empty=None) if known.exists else known
+        if isinstance(finding.change, TruncateTable):
+            return finding
     if not known.exists:
         return _harmless(finding, f"{table} does not exist")
     finding = _as_the_column_is(finding, known)

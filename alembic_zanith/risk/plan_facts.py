@@ -34,6 +34,7 @@ class PlanFacts:
     default_schema: str | None = "public"
     _made: Made = field(init=False, repr=False)
     _code: Code = field(init=False, repr=False)
+    _revision: str = field(init=False, repr=False, default="")
 
     def __post_init__(self) -> None:
         names = Names(self.default_schema)
@@ -46,12 +47,23 @@ class PlanFacts:
             for column in known.values():
                 column.is_filled = True
 
+    def end_transaction(self, *, rolled_back: bool = False) -> None:
+        """Take down that the transaction has ended; `rolled_back`, or a part of it was undone."""
+        if rolled_back:
+            self._made.take_back()
+        else:
+            self._made.end_transaction()
+
     def has_made(self, table: TableRef, revision: str = "") -> bool:
         """Whether the plan has created a table, as its name is understood in a revision."""
         return self._made.table(table, revision) is not None
 
     def refine(self, assessment: Assessment, revision: str) -> Assessment:
         """Return the assessment as the plan makes it, and note what it makes itself."""
+        if revision != self._revision and self._made.outer_schema:
+            # Whether the transaction goes on, the plan does not know.
+            self._made.set_path(None)
+        self._revision = revision
         findings = []
         for each in assessment.findings:
             for finding in self._code.expanded(each):

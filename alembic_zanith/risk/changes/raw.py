@@ -51,6 +51,17 @@ class Harmless(Change):
 
 @dataclass(frozen=True)
 class SetSearchPath(Harmless):
-    """From here on names without a schema are looked up elsewhere: first in `schema`, if known."""
+    """From here on names without a schema are looked up elsewhere: first in `schema`, if known.
+
+    With `is_local` that is so until the transaction ends.
+    """
 
     schema: str | None = None
+    is_local: bool = False
+
+
+@dataclass(frozen=True)
+class EndTransaction(Harmless):
+    """COMMIT; or ROLLBACK, also to a savepoint, which takes back what was made."""
+
+    rolls_back: bool = False

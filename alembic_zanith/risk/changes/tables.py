@@ -40,6 +40,7 @@ class CreateTable(TableChange):
     inherits: tuple[TableRef, ...] = ()
     is_temporary: bool = False
     ends_with_transaction: bool = False
+    is_foreign: bool = False
     types: tuple[str, ...] = ()
     """Enums that are made along with it."""
 

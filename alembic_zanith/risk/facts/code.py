@@ -86,7 +86,8 @@ class Code:
         self, does: tuple[Change, ...], fact: str, running: frozenset[object]
     ) -> Iterator[Finding]:
         for change in does:
-            if not isinstance(change, Harmless):
+            # Of those that are derived from it some say where names are looked up.
+            if type(change) is not Harmless:
                 yield from self._expanded(Finding.of(change).noted(fact), running)
 
     def _routines(self, name: TableRef) -> list[tuple[Routine, str]]:

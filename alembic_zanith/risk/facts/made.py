@@ -55,6 +55,39 @@ class Made:
     referenced: set[TableRef] = field(default_factory=set)
     """New tables that rows which were there before point to, and may be deleted with."""
 
+    outer_schema: list[str | None] = field(default_factory=list)
+    """The default schema from before SET LOCAL search_path, which comes back with the COMMIT."""
+
+    def end_transaction(self) -> None:
+        """Take down a COMMIT: what was for the transaction alone is gone."""
+        self.temporary = {
+            name: each for name, each in self.temporary.items() if not each.ends_with_transaction
+        }
+        if self.outer_schema:
+            self.set_path(self.outer_schema[0])
+
+    def take_back(self) -> None:
+        """Take down that something was rolled back, and nobody knows how much.
+
+        What new tables refer to stays: it is a reason to be careful.
+        """
+        for known in (self.tables, self.columns, self.indexes, self.constraints, self.routines):
+            known.clear()
+        for more in (self.temporary, self.objects, self.checks, self.proven):
+            more.clear()
+        self.gone.clear()
+        self.set_path(None)
+
+    def set_path(self, schema: str | None) -> None:
+        """Take down where names without a schema are looked up from here on."""
+        # What had none so far cannot be told from what has none from here on.
+        for known in (self.tables, self.columns, self.constraints, self.indexes, self.routines):
+            for key in [key for key in known if key.schema is None]:
+                del known[key]
+        self.objects = {each: by for each, by in self.objects.items() if "." in each[1]}
+        self.names.default_schema = schema
+        self.outer_schema.clear()
+
     def table(self, table: TableRef, revision: str) -> str | None:
         """Return the revision that made a table, as one sees it from another, or None."""
         if (hidden_by := self.temporary_of(table, revision)) is not None:

@@ -16,7 +16,7 @@ from alembic_zanith.risk.changes import (
     tables,
 )
 from alembic_zanith.risk.changes.defined import Routine
-from alembic_zanith.risk.changes.raw import SetSearchPath
+from alembic_zanith.risk.changes.raw import EndTransaction, SetSearchPath
 
 from .made import Made, NewColumn, NewIndex, Temporary
 
@@ -48,6 +48,10 @@ def notes(*changes: type[Change]) -> Callable[[N], N]:
 
 @notes(tables.CreateTable)
 def _create_table(made: Made, change: tables.CreateTable, revision: str) -> None:
+    if change.is_foreign:
+        # Its rows are those of another server, which were there before.
+        made.forget_table(change.table)
+        return
     if change.is_temporary:
         if not change.if_not_exists:
             made.temporary[change.table.name] = Temporary(revision, change.ends_with_transaction)
@@ -245,9 +249,14 @@ def _alter_object(made: Made, change: objects.AlterObject, revision: str) -> Non
 
 @notes(SetSearchPath)
 def _set_search_path(made: Made, change: SetSearchPath, revision: str) -> None:
-    # What had no schema so far cannot be told from what has none from here on.
-    for known in (made.tables, made.columns, made.constraints, made.indexes, made.routines):
-        for key in [key for key in known if key.schema is None]:
-            del known[key]
-    made.objects = {each: by for each, by in made.objects.items() if "." in each[1]}
-    made.names.default_schema = change.schema
+    outer = [*made.outer_schema, made.names.default_schema][:1] if change.is_local else []
+    made.set_path(change.schema)
+    made.outer_schema += outer
+
+
+@notes(EndTransaction)
+def _end_transaction(made: Made, change: EndTransaction, revision: str) -> None:
+    if change.rolls_back:
+        made.take_back()
+    else:
+        made.end_transaction()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from alembic_zanith.risk.change import Change
 from alembic_zanith.risk.changes import objects
 from alembic_zanith.risk.changes.defined import Routine
-from alembic_zanith.risk.changes.raw import Harmless, RawSql
+from alembic_zanith.risk.changes.raw import Harmless, RawSql, SetSearchPath
 
 from .catalog_functions import only_reads
 from .known_functions import effect_of
@@ -69,7 +69,12 @@ def create_function(each: Statement) -> Iterator[Change]:
     made = objects.ReplaceObject if each.node.replace else objects.CreateObject
     what = "procedure" if each.node.is_procedure else "function"
     name = table_of(strings(each.node.funcname))
-    routine = Routine(name, _arguments(each.node), tuple(_body(each, str(name))))
+    does = tuple(_body(each, str(name)))
+    if any(unwrap(node)[1].defname == "set" for node in each.node.options):
+        # With a search path of its own, perhaps, which ends with the call.
+        elsewhere = SetSearchPath(f"SET of {name}")
+        does = (elsewhere, *does, elsewhere)
+    routine = Routine(name, _arguments(each.node), does)
     yield made(what, str(name), defines=routine)
 
 

@@ -55,7 +55,20 @@ def set_config(name: str, call: Node) -> Iterator[Change]:
     elif setting.lower() == "session_replication_role" and value != "origin":
         yield objects.DisableProtection("every trigger, by", f"{name}('{setting}', …)")
     elif setting.lower() == "search_path":
-        yield SetSearchPath(f"{name}('search_path', …)", schema=first_schema(value))
+        is_local = _is_true(call)
+        # Where nobody knows how long it holds, nobody knows where names are looked up.
+        path = None if is_local is None else first_schema(value)
+        yield SetSearchPath(f"{name}('search_path', …)", schema=path, is_local=bool(is_local))
+
+
+def _is_true(call: Node) -> bool | None:
+    """Return the third argument of a call; None where it is not written out."""
+    if len(call.args) < 3:
+        return None
+    name, content = unwrap(call.args[2])
+    if name != "a_const" or not content.HasField("boolval"):
+        return None
+    return bool(content.boolval.boolval)
 
 
 def first_schema(path: str | None) -> str | None:

@@ -15,6 +15,7 @@ from alembic_zanith.risk.changes import (
 )
 from alembic_zanith.risk.changes.defined import Trigger
 from alembic_zanith.risk.changes.raw import Harmless
+from alembic_zanith.risk.schemas import in_schemas
 
 from .functions import calls
 from .parser import Node, Statement, enum_name, strings, unwrap
@@ -36,6 +37,7 @@ def create_table(each: Statement) -> Iterator[Change]:
         () if is_partition else above,
         is_temporary(node.relation),
         enum_name(node, "oncommit") == "ONCOMMIT_DROP",
+        is_foreign=each.name == "create_foreign_table_stmt",
     )
 
 
@@ -156,7 +158,8 @@ def create(each: Statement) -> Iterator[Change]:
     lock = Lock.NONE if on is None else Lock.SHARE_UPDATE_EXCLUSIVE
     yield objects.CreateObject(what, name_of(each.node), table=on, lock=lock, if_not_exists=exists)
     for node in getattr(each.node, "schema_elts", ()):
-        yield from read_node(*unwrap(node), each.text)
+        for made in read_node(*unwrap(node), each.text):
+            yield in_schemas(made, {None: each.node.schemaname})
 
 
 @statement("define_stmt")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from alembic_zanith.risk.change import Change, Lock
 from alembic_zanith.risk.changes import indexes, objects, tables
-from alembic_zanith.risk.changes.raw import Harmless, SetSearchPath
+from alembic_zanith.risk.changes.raw import EndTransaction, Harmless, SetSearchPath
 
 from .known_functions import first_schema
 from .parser import Node, Statement, enum_name, unwrap
@@ -22,12 +22,24 @@ from .values import is_on, table
     "fetch_stmt",
     "listen_stmt",
     "notify_stmt",
-    "transaction_stmt",
     "unlisten_stmt",
     "variable_show_stmt",
 )
 def harmless(each: Statement) -> Iterator[Change]:
     yield Harmless(each.text)
+
+
+_COMMITS = {"TRANS_STMT_COMMIT", "TRANS_STMT_PREPARE"}
+_ROLLS_BACK = {"TRANS_STMT_ROLLBACK", "TRANS_STMT_ROLLBACK_TO"}
+
+
+@statement("transaction_stmt")
+def transaction(each: Statement) -> Iterator[Change]:
+    what = enum_name(each.node, "kind")
+    if what in _COMMITS | _ROLLS_BACK:
+        yield EndTransaction(each.text, rolls_back=what in _ROLLS_BACK)
+    else:
+        yield Harmless(each.text)
 
 
 @statement("variable_set_stmt")
@@ -36,7 +48,8 @@ def set_variable(each: Statement) -> Iterator[Change]:
     if switches_triggers_off(each.node):
         yield objects.DisableProtection("every trigger, by", each.text)
     elif name == "search_path" or enum_name(each.node, "kind") == "VAR_RESET_ALL":
-        yield SetSearchPath(each.text, schema=first_schema(_value(each.node)))
+        path = first_schema(_value(each.node))
+        yield SetSearchPath(each.text, schema=path, is_local=bool(each.node.is_local))
     else:
         yield Harmless(each.text)
 
