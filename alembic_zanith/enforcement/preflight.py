@@ -54,6 +54,8 @@ class Preflight:
         refusals, lines, warnings = list[Refusal](), list[str](), list[str]()
         earlier = list[Change]()
         for revision, operation in plan.operations:
+            if operation.is_behind:
+                break  # the script may mend the rows before
             if may_be_probed(operation.assessment):
                 for probe in probes_in(operation.sql):
                     if is_stale(probe, earlier):

@@ -109,7 +109,7 @@ class Watch:
         # What operations of batches are going to do when their block ends.
         self._expected = Counter[Change]()
         self._sent = 0
-        self._was_elsewhere = False
+        self._was_elsewhere = self._has_committed = False
         self._refused: RefusedError | None = None
 
     def around(self, step: RevisionStep) -> Callable[..., None]:
@@ -121,7 +121,7 @@ class Watch:
             self._script, self._is_downgrade = step.revision, not step.is_upgrade
             self._suppressions = read_suppressions(source_of(step.revision))
             self._expected.clear()
-            self._was_elsewhere = False
+            self._was_elsewhere = self._has_committed = False
             self._expect()
             past = self._memory.mark()
             work = functools.partial(call, **arguments)
@@ -294,6 +294,7 @@ class Watch:
         if rolled_back:
             self._lose_track()
         else:
+            self._has_committed = True
             self._memory.end_transaction()
 
     def _lose_track(self) -> None:
@@ -412,7 +413,9 @@ class Watch:
 
         plan = Plan((self._as_revision(operation),), self._is_downgrade)
         report = GateReport(self._settings.mode.value, refusals)
-        return RefusedError(refusal_text(plan, report, while_running=True))
+        return RefusedError(
+            refusal_text(plan, report, while_running=True, has_committed=self._has_committed)
+        )
 
 
 def _is_alone(revision: PlannedRevision) -> bool:

@@ -42,7 +42,12 @@ def read_script(script: Script, recording: Recording, facts: PlanFacts) -> Plann
         allowed_by = suppressions.allowing(each.line, assessment)
         operations.append(
             PlannedOperation(
-                assessment, each.sql, each.line, allowed_by=allowed_by, changes=changes
+                assessment,
+                each.sql,
+                each.line,
+                allowed_by=allowed_by,
+                changes=changes,
+                is_behind=found.ended is not None,
             )
         )
     used = {each for operation in operations for each in operation.allowed_by}

@@ -45,6 +45,12 @@ SELECT asked.number, c.oid IS NOT NULL,
   LEFT JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(asked.name)
 """
 
+_IS_A_TYPE = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_type t
+                 JOIN pg_catalog.pg_attribute a ON a.atttypid IN (t.oid, t.typarray)
+                WHERE t.typrelid = pg_catalog.to_regclass({name}))
+"""
+
 _COLUMNS = """
 SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
        EXISTS (SELECT FROM pg_catalog.pg_constraint k
@@ -195,6 +201,8 @@ def _looked_into(
         with _bounded(connection):
             name = _quoted(table)
             is_empty = not run(connection, f"SELECT EXISTS (SELECT FROM {name})").scalar()
+            if is_empty and run(connection, _IS_A_TYPE.format(name=_literal(table))).scalar():
+                return facts  # values of its row type are in columns of others
             rows = 0 if is_empty else facts.rows
             if not is_empty and not rows:
                 rows = run(

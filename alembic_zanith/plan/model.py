@@ -39,6 +39,8 @@ class PlannedOperation:
     """The suppressions that cover all of its reasons; none where a reason is left."""
     changes: tuple[Change, ...] = field(default=(), repr=False)
     """What it does, before any fact was known."""
+    is_behind: bool = False
+    """Whether something that nobody knows comes before it in its script."""
 
 
 @dataclass(frozen=True)

@@ -255,7 +255,7 @@ class _Recorder:
             assessment = self._assess(name, changes)
             findings = tuple(finding.noted(_BEHIND) for finding in assessment.findings)
             assessment = replace(assessment, findings=findings)
-            self._append(assessment, each.sql, changes, each.line)
+            self._append(assessment, each.sql, changes, each.line, is_behind=True)
 
     def _operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:
         if self._depth:  # what the implementation of another operation calls
@@ -326,12 +326,21 @@ class _Recorder:
         sql: str,
         changes: tuple[Change, ...],
         line: int | None = None,
+        *,
+        is_behind: bool = False,
     ) -> None:
         line = line_in(self._script.path) if line is None else line
         self._last_line = max(self._last_line, line or 0)
         allowed_by = self._suppressions.allowing(line, assessment)
         self._operations.append(
-            PlannedOperation(assessment, sql, line, allowed_by=allowed_by, changes=changes)
+            PlannedOperation(
+                assessment,
+                sql,
+                line,
+                allowed_by=allowed_by,
+                changes=changes,
+                is_behind=is_behind,
+            )
         )
 
     @cached_property

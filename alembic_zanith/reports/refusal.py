@@ -16,24 +16,38 @@ _INDENT = "   "
 
 
 def refusal_text(
-    plan: Plan, report: GateReport, *, while_running: bool = False, root: str = ""
+    plan: Plan,
+    report: GateReport,
+    *,
+    while_running: bool = False,
+    has_committed: bool = False,
+    root: str = "",
 ) -> str:
     """Return what is refused, where, why, by which gate, and what to do instead.
 
-    `while_running` is for what turned out only when it was about to be executed. Paths are from
+    `while_running` is for what turned out only when it was about to be executed, and
+    `has_committed` for a migration that has committed a part of itself by then. Paths are from
     `root` on, by default the current folder. On a terminal Alembic wraps all of it as one
     paragraph, in which the indents are what is left of the lines.
     """
-    return "\n".join([_headline(plan, report, while_running), *refusal_lines(report, root)])
+    headline = _late(plan, report, has_committed) if while_running else _headline(plan, report)
+    return "\n".join([headline, *refusal_lines(report, root)])
 
 
-def _headline(plan: Plan, report: GateReport, while_running: bool) -> str:
-    if while_running:
-        return (
-            f"Refused at the moment of execution: a statement does not pass the gates of mode "
-            f"{report.mode}. It has not been sent, and the {plan.direction} stops here; what its "
-            "transaction has done is rolled back."
-        )
+def _late(plan: Plan, report: GateReport, has_committed: bool) -> str:
+    kept = (
+        " What the migration committed before that stays, and its revision is not recorded."
+        if has_committed
+        else ""
+    )
+    return (
+        f"Refused at the moment of execution: a statement does not pass the gates of mode "
+        f"{report.mode}. It has not been sent, and the {plan.direction} stops here; what its "
+        f"transaction has done is rolled back.{kept}"
+    )
+
+
+def _headline(plan: Plan, report: GateReport) -> str:
     refused = sum(entry.operation is not None for entry in say.entries(report))
     count = len(plan.operations)
     what = f"{refused} of {count} operations do not" if refused != 1 else _one(count)
