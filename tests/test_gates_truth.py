@@ -94,6 +94,15 @@ LOSES = {
         "op.execute('CREATE SCHEMA s CREATE TABLE users (a int)')\nop.execute('DROP TABLE users')"
     ),
     "a table that a function makes elsewhere": MAKES_ELSEWHERE,
+    "a connection of the driver": (
+        "op.get_bind().connection.driver_connection.execute('DROP TABLE users')"
+    ),
+    "a connection behind a cursor": (
+        "op.get_bind().connection.cursor().connection.cursor().execute('DELETE FROM users')"
+    ),
+    "a connection by the driver alone": (
+        "import psycopg\nwith psycopg.connect('dbname=x') as own:\n    own.execute('DELETE FROM users')"
+    ),
     "a view of it": "op.execute('CREATE VIEW v AS TABLE users')\nop.execute('DELETE FROM v')",
     "a suppression that is about the line before": (
         "op.execute('DROP TABLE IF EXISTS c')  # zanith: allow drops_table_with_data — a cache\n"
@@ -250,7 +259,7 @@ def test_a_script_with_a_connection_of_its_own_is_read_and_not_called(
 
 
 OWN_ENGINE = """\
-with sa.create_engine(op.get_bind().engine.url).begin() as own:
+with sa.create_engine(op.get_bind().engine.url, poolclass=sa.NullPool).begin() as own:
     own.execute(sa.text("INSERT INTO log VALUES (1)"))
 op.execute("LOCK TABLE busy")"""
 

@@ -7,8 +7,8 @@ or for the whole script::
 
     zanith_allow = ["drops_index — all of them are built anew"]
 
-A code is a reason or a kind of risk. Comments count on every line of a statement, and on the line
-before it. Scripts are read for this, not run.
+A code is a reason or a kind of risk. Comments count on every line of a statement, and
+those with a line for themselves for the statement below. Scripts are read for this, not run.
 """
 
 from __future__ import annotations
