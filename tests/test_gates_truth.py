@@ -275,3 +275,24 @@ def test_what_another_connection_has_committed_is_not_done_again(
         refused = project.alembic("upgrade", "head").failed().output
     assert "it has used another connection" in refused
     assert database.scalar("SELECT count(*) FROM log") == 1
+
+
+def test_a_check_that_children_do_not_inherit_is_not_about_their_rows(
+    database: Database, project: Project
+) -> None:
+    database.execute(
+        "CREATE TABLE t (c int); CREATE TABLE child () INHERITS (t); INSERT INTO child VALUES (-1)"
+    )
+    project.revision("op.execute('ALTER TABLE t ADD CHECK (c > 0) NO INHERIT')")
+    project.upgrade()
+    project.revision("op.execute('ALTER TABLE t ADD CHECK (c > 1)')")
+    assert "Refused, nothing has run" in project.alembic("upgrade", "head").failed().output
+
+
+def test_a_function_that_a_change_of_type_calls_counts(users: Database, project: Project) -> None:
+    project.revision(
+        "op.execute('CREATE FUNCTION wipe() RETURNS int LANGUAGE sql AS $$ DELETE FROM users; SELECT 1 $$')\n"
+        "op.create_table('t', sa.Column('c', sa.Integer))\n"
+        "op.alter_column('t', 'c', type_=sa.BigInteger, postgresql_using='wipe()')"
+    )
+    assert "delete_rows users" in project.alembic("upgrade", "head").failed().output

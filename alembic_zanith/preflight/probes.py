@@ -95,6 +95,8 @@ class Violations(Probe):
     kind = "violations"
 
     expression: str
+    no_inherit: bool = False
+    """Whether it is not for the rows of children."""
 
     @property
     def promise(self) -> str:
@@ -102,7 +104,9 @@ class Violations(Probe):
 
     def query(self, connection: Connection) -> str:
         # A CHECK passes where it is NULL.
-        return _rows_where(connection, self.table, f"NOT ({self.expression})")
+        rows = own_rows if self.no_inherit else all_rows
+        condition = f"NOT ({self.expression})"
+        return _rows_where(connection, self.table, condition, source=rows(connection, self.table))
 
 
 @dataclass(frozen=True)
@@ -215,10 +219,13 @@ def _is_floating(type_: str) -> bool:
     return re.fullmatch(r"real|double precision", type_) is not None
 
 
-def _rows_where(connection: Connection, table: TableRef, condition: str, *columns: str) -> str:
+def _rows_where(
+    connection: Connection, table: TableRef, condition: str, *columns: str, source: str = ""
+) -> str:
     """Return a query of the rows that meet a condition: their key, and these columns."""
     names = [*dict.fromkeys([*key_columns(connection, table), *columns])]
     expressions = [(quote(name), name) for name in names] or [
         (f"CAST({quote(table.name)}.* AS text)", "row")
     ]
-    return f"SELECT {shown(expressions)} FROM {all_rows(connection, table)} WHERE {condition}"
+    source = source or all_rows(connection, table)
+    return f"SELECT {shown(expressions)} FROM {source} WHERE {condition}"

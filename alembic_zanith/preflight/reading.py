@@ -114,7 +114,7 @@ def _add_constraint(on: TableRef, command: Node) -> Iterator[Probe]:
                 constraint.fk_matchtype == "f",
             )
         case "CONSTR_CHECK" if constraint.is_enforced:
-            yield Violations(on, expression_text(constraint.raw_expr))
+            yield Violations(on, expression_text(constraint.raw_expr), constraint.is_no_inherit)
         case "CONSTR_NOTNULL":
             yield from (Nulls(on, name) for name in keys)
         case _:

@@ -21,6 +21,7 @@ from alembic_zanith.risk.changes.constraints import (
 )
 from alembic_zanith.risk.changes.indexes import AddIndex
 from alembic_zanith.risk.reading import reads
+from alembic_zanith.risk.statements.functions import calls_in_expression
 from alembic_zanith.risk.statements.values import default_text, is_constant_text
 
 from .expressions import calls_of, text_of
@@ -80,6 +81,7 @@ def alter_column(operation: ops.AlterColumnOp) -> Iterator[Change]:
             using=bool(using),
             loses=bool(using) and is_constant_text(str(using)),
         )
+        yield from calls_in_expression(str(using or ""))
     if operation.modify_nullable is not None:
         yield columns.SetNullable(table, column, operation.modify_nullable)
     if operation.modify_server_default is not False:
