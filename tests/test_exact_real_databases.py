@@ -48,7 +48,7 @@ def loaded(server: LocalPostgres, request: pytest.FixtureRequest) -> Iterator[Da
     database.drop()
 
 
-@pytest.fixture(params=["command", "psql"])
+@pytest.fixture(params=["command", pytest.param("psql", marks=pytest.mark.slow)])
 def cycle(loaded: Database, request: pytest.FixtureRequest) -> Iterator[Cycle]:
     """A copy of the database, and the way back to test."""
     with Cycle(loaded.clone(), way=request.param) as cycle:
