@@ -34,7 +34,13 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="session", params=SCRIPTS)
+DATABASES = [
+    pytest.param(name, marks=pytest.mark.slow) if name.endswith("without views") else name
+    for name in SCRIPTS
+]
+
+
+@pytest.fixture(scope="session", params=DATABASES)
 def loaded(server: LocalPostgres, request: pytest.FixtureRequest) -> Iterator[Database]:
     """One of them, loaded once; tests clone it."""
     database = Database.create(server)
