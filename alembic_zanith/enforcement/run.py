@@ -30,6 +30,7 @@ from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import Ceilings
 from alembic_zanith.sql import is_autocommit, scalar
 
+from .events import listening
 from .guards import Guards
 from .preflight import Preflight, may_be_probed
 from .protect import protect
@@ -173,7 +174,8 @@ class _GatedRun:
             self._preflight,
             self._default_schema,
         )
-        self._stack.enter_context(watch.listening())
+        if not context.as_sql:
+            self._stack.enter_context(listening())
         for step in steps:
             if isinstance(step, RevisionStep):
                 step.migration_fn = watch.around(step)

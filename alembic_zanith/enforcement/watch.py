@@ -9,43 +9,35 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations.base import Operations
 from alembic.operations.ops import ExecuteSQLOp
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from alembic_zanith import hooks
 from alembic_zanith.config import Settings
 from alembic_zanith.errors import RefusedError
-from alembic_zanith.gates.check import check_operation
-from alembic_zanith.gates.model import GateReport, Refusal
-from alembic_zanith.plan.known import Known
-from alembic_zanith.plan.live import lock_table, table_facts, tables_of
-from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
+from alembic_zanith.plan.live import table_facts, tables_of
+from alembic_zanith.plan.model import Plan, PlannedRevision
 from alembic_zanith.plan.record import (
     Translate,
     changes_in_schemas,
     is_ours,
-    line_in,
     operation_name,
     schemas_of,
     source_of,
-    written,
 )
-from alembic_zanith.plan.suppressions import Suppressions, read_suppressions
+from alembic_zanith.plan.suppressions import read_suppressions
 from alembic_zanith.risk.assessment import Assessment
-from alembic_zanith.risk.change import Change, Cost, Lock
+from alembic_zanith.risk.change import Change, Lock
 from alembic_zanith.risk.changes.raw import Harmless, RawSql
 from alembic_zanith.risk.levels import Level
-from alembic_zanith.risk.live_facts import Ceilings
 from alembic_zanith.risk.reading import is_registered
-from alembic_zanith.sql import is_autocommit
 
 from .cursors import CheckedCursor
+from .events import heard_by
 from .guards import Guards
+from .judging import Judge, Running
 from .memory import Expectation, Memory
 from .preflight import Preflight, may_be_probed
 from .protect import is_plain_drop, parking
@@ -54,11 +46,7 @@ from .statements import adds_only, changes_of_statement
 if TYPE_CHECKING:
     from alembic.operations import MigrateOperation
     from alembic.runtime.migration import MigrationContext, RevisionStep
-    from alembic.script import Script
     from sqlalchemy import Connection
-    from sqlalchemy.engine import ExceptionContext
-
-_RUNNING: ContextVar[Watch | None] = ContextVar("zanith_running", default=None)
 
 # What a statement becomes that has been parked instead.
 _NOTHING = "SELECT 1 WHERE false"
@@ -79,31 +67,21 @@ class Watch:
     ) -> None:
         self._guards = guards
         self._preflight = preflight
-        self._sql = (
-            {}
-            if plan is None
-            else {_changes(each.assessment): each.sql for _, each in plan.operations if each.sql}
-        )
         # What works on nothing but what this run has made waits for nobody.
         self._alone = set[str]()
         if plan is not None and not context._transaction_per_migration:
             self._alone.update(each.revision for each in plan.revisions if _is_alone(each))
-        self._planned = (
-            set() if plan is None else {_changes(each.assessment) for _, each in plan.operations}
-        )
         self._context = context
         self._settings = settings
         self._translate = translate
-        self._ceilings = Ceilings(
-            settings.max_rewrite_rows, settings.max_scan_rows, settings.max_lost_rows
+        self._judges = Judge(
+            context, settings, plan, preflight, functools.partial(self._within, None)
         )
         self._memory = Memory(default_schema)
         self._schemas = schemas_of(context)
         self._plan = {} if plan is None else {each.revision: each for each in plan.revisions}
         self._expectation = Expectation(())
-        self._script: Script | None = None
-        self._suppressions = Suppressions()
-        self._is_downgrade = False
+        self._running: Running | None = None
         # The level of each operation that is being invoked; None while this package's own SQL is.
         self._inside: list[Level | None] = []
         # What operations of batches are going to do when their block ends.
@@ -118,8 +96,9 @@ class Watch:
 
         @functools.wraps(call)
         def watched(**arguments: Any) -> None:
-            self._script, self._is_downgrade = step.revision, not step.is_upgrade
-            self._suppressions = read_suppressions(source_of(step.revision))
+            script = step.revision
+            suppressions = read_suppressions(source_of(script))
+            self._running = Running(script, suppressions, not step.is_upgrade)
             self._expected.clear()
             self._was_elsewhere = self._has_committed = False
             self._expect()
@@ -142,13 +121,14 @@ class Watch:
         return watched
 
     def _expect(self) -> None:
-        assert self._script is not None
-        planned = self._plan.get(self._script.revision)
+        assert self._running is not None
+        planned = self._plan.get(self._running.script.revision)
         self._expectation = Expectation(() if planned is None else planned.operations)
 
     def _why_not_again(self) -> str:
         """Return why what the script has done cannot be undone as a whole; nothing if it can."""
-        planned = self._plan.get(self._script.revision) if self._script else None
+        script = None if self._running is None else self._running.script
+        planned = None if script is None else self._plan.get(script.revision)
         if self._was_elsewhere or (planned is not None and planned.around):
             return "it has used another connection, or reaches the database by itself"
         return ""
@@ -160,32 +140,13 @@ class Watch:
         self._expect()
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Hear of every statement, of all engines; those of migrations are checked."""
-        if self._context.as_sql:
-            yield
-            return
-        event.listen(Engine, "before_cursor_execute", _check_statement, retval=True)
-        for name, hear in _ENDS.items():
-            event.listen(Engine, name, hear)
-        try:
-            yield
-        finally:
-            event.remove(Engine, "before_cursor_execute", _check_statement)
-            for name, hear in _ENDS.items():
-                event.remove(Engine, name, hear)
-
-    @contextmanager
     def _watching(self) -> Iterator[None]:
-        token = _RUNNING.set(self)
-        try:
-            with (
-                hooks.watching(self._operation),
-                hooks.watching_cursors(functools.partial(CheckedCursor, self.statement_of_cursor)),
-            ):
-                yield
-        finally:
-            _RUNNING.reset(token)
+        with (
+            heard_by(self),
+            hooks.watching(self._operation),
+            hooks.watching_cursors(functools.partial(CheckedCursor, self.statement_of_cursor)),
+        ):
+            yield
 
     @contextmanager
     def _within(self, level: Level | None) -> Iterator[None]:
@@ -208,10 +169,10 @@ class Watch:
         changes = changes_in_schemas(operation, self._schemas)
         level = max((change.judge().level for change in changes), default=Level.SAFE)
         if self._is_as_planned(changes, level):
-            self._memory.note(changes, self._script.revision if self._script else "")
+            self._memory.note(changes, self._running.script.revision if self._running else "")
         else:
             assessment = Assessment.of(operation_name(operation), changes)
-            self._judge(assessment, functools.partial(self._sql_of, operation, changes))
+            self._judge(assessment, functools.partial(self._judges.sql_of, operation, changes))
         sent = self._sent
         try:
             with self._within(None if self._is_known(operation, changes) else level):
@@ -332,90 +293,19 @@ class Watch:
             Operations(self._context).invoke(operation)
         return True
 
-    # -- judging -------------------------------------------------------------------------
-
     def _judge(self, assessment: Assessment, sql: Callable[[], str]) -> None:
         """Refuse what a gate does not let pass, as the database is now."""
-        assert self._script is not None
-        assessment = self._memory.refined(assessment, self._script.revision)
-        line = line_in(self._script.path)
-        operation = self._as_planned(assessment, line)
-        refusals = self._refusals(operation)
-        if refusals or self._may_pass_a_ceiling(assessment):
-            operation = self._as_planned(self._as_the_database_is(assessment), line)
-            refusals = self._refusals(operation)
-        refusals = refusals or self._rows_in_the_way(operation, sql)
-        if refusals:
-            self._refused = self._refusal(operation, refusals)
+        assert self._running is not None
+        assessment = self._memory.refined(assessment, self._running.script.revision)
+        refused = self._judges.refused(self._running, assessment, sql)
+        if refused is not None:
+            report, plan = refused
+            from alembic_zanith.reports.refusal import refusal_text
+
+            self._refused = RefusedError(
+                refusal_text(plan, report, while_running=True, has_committed=self._has_committed)
+            )
             raise self._refused
-
-    def _rows_in_the_way(
-        self, operation: PlannedOperation, sql: Callable[[], str]
-    ) -> tuple[Refusal, ...]:
-        connection = self._context.connection
-        if self._preflight is None or connection is None or self._context.as_sql:
-            return ()
-        if not may_be_probed(operation.assessment):
-            return ()
-        with self._within(None):
-            revision = self._as_revision(operation)
-            return tuple(self._preflight.before_operation(connection, sql(), revision, operation))
-
-    def _sql_of(self, operation: MigrateOperation, changes: tuple[Change, ...]) -> str:
-        """Return the SQL of an operation: from the plan, or as Alembic writes it now."""
-        if changes not in self._sql:
-            self._sql[changes] = written(operation, self._context)
-        return self._sql[changes]
-
-    def _as_planned(self, assessment: Assessment, line: int | None) -> PlannedOperation:
-        allowed_by = self._suppressions.allowing(line, assessment)
-        return PlannedOperation(assessment, "", line, allowed_by=allowed_by)
-
-    def _may_pass_a_ceiling(self, assessment: Assessment) -> bool:
-        """Whether its rows count, and the plan has not asked for them."""
-        if self._ceilings == Ceilings() or _changes(assessment) in self._planned:
-            return False
-        return any(each.judgement.cost is not Cost.NOTHING for each in assessment.findings)
-
-    def _as_the_database_is(self, assessment: Assessment) -> Assessment:
-        connection = self._context.connection
-        if connection is None or self._context.as_sql:
-            return assessment
-        with self._within(None):
-            facts = table_facts(connection, tables_of(assessment))
-            found = Known(facts).refined(assessment, self._ceilings)
-            losing = {
-                each.change.on: each.judgement.lock
-                for each in assessment.findings
-                if each.judgement.cost is Cost.LOSES and each.change.on is not None
-            }
-            empty = [table for table in losing if facts[table].exists and facts[table].is_empty]
-            if not empty or is_autocommit(connection):
-                return found
-            # Nobody may fill it between this look and the statement.
-            for table in empty:
-                lock_table(connection, table, losing[table])
-            facts |= table_facts(connection, empty)
-            return Known(facts).refined(assessment, self._ceilings)
-
-    def _refusals(self, operation: PlannedOperation) -> tuple[Refusal, ...]:
-        revision = self._as_revision(operation)
-        return tuple(check_operation(operation, self._settings, revision))
-
-    def _as_revision(self, operation: PlannedOperation) -> PlannedRevision:
-        assert self._script is not None
-        return PlannedRevision(
-            self._script.revision, self._script.path, self._script.doc or "", (operation,)
-        )
-
-    def _refusal(self, operation: PlannedOperation, refusals: tuple[Refusal, ...]) -> RefusedError:
-        from alembic_zanith.reports.refusal import refusal_text
-
-        plan = Plan((self._as_revision(operation),), self._is_downgrade)
-        report = GateReport(self._settings.mode.value, refusals)
-        return RefusedError(
-            refusal_text(plan, report, while_running=True, has_committed=self._has_committed)
-        )
 
 
 def _is_alone(revision: PlannedRevision) -> bool:
@@ -425,49 +315,3 @@ def _is_alone(revision: PlannedRevision) -> bool:
         for operation in revision.operations
         for finding in operation.assessment.findings
     )
-
-
-def _changes(assessment: Assessment) -> tuple[Change, ...]:
-    return tuple(each.change for each in assessment.findings)
-
-
-def _committed(conn: Connection) -> None:
-    if (watch := _RUNNING.get()) is not None:
-        watch.ended(rolled_back=False)
-
-
-def _rolled_back(conn: Connection) -> None:
-    if (watch := _RUNNING.get()) is not None:
-        watch.ended(rolled_back=True)
-
-
-def _rolled_back_in_part(conn: Connection, name: str, context: None) -> None:
-    _rolled_back(conn)
-
-
-def _failed(exception_context: ExceptionContext) -> None:
-    if (watch := _RUNNING.get()) is not None:
-        watch.ended(rolled_back=True)
-
-
-_ENDS: dict[str, Callable[..., None]] = {
-    "commit": _committed,
-    "rollback": _rolled_back,
-    "rollback_savepoint": _rolled_back_in_part,
-    "handle_error": _failed,
-}
-
-
-def _check_statement(
-    conn: Connection,
-    cursor: Any,
-    statement: str,
-    parameters: Any,
-    context: Any,
-    executemany: bool,
-) -> tuple[str, Any]:
-    watch = _RUNNING.get()
-    if watch is None:
-        return statement, parameters
-    checked = watch.statement(conn, statement)
-    return checked, parameters if checked == statement else ()
