@@ -13,7 +13,8 @@ from alembic_zanith.gates.model import GateReport, Refusal
 from alembic_zanith.plan.known import Known
 from alembic_zanith.plan.live import lock_table, table_facts, tables_of
 from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
-from alembic_zanith.plan.record import line_in, written
+from alembic_zanith.plan.record import written
+from alembic_zanith.plan.scripts import line_in
 from alembic_zanith.plan.suppressions import Suppressions
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change, Cost

@@ -19,8 +19,8 @@ from alembic_zanith.config import Settings
 from alembic_zanith.errors import RefusedError
 from alembic_zanith.plan.live import table_facts, tables_of
 from alembic_zanith.plan.model import Plan, PlannedRevision
-from alembic_zanith.plan.record import (
-    Translate,
+from alembic_zanith.plan.record import Translate
+from alembic_zanith.plan.scripts import (
     changes_in_schemas,
     is_ours,
     operation_name,

@@ -10,7 +10,8 @@ from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.plan_facts import PlanFacts
 
 from .model import Plan, PlannedOperation, PlannedRevision
-from .record import Recording, operation_name, source_of
+from .record import Recording
+from .scripts import operation_name, source_of
 from .source import reaches_around
 from .static import operations_in
 from .suppressions import read_suppressions
