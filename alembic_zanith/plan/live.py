@@ -97,8 +97,8 @@ def with_live_facts(plan: Plan, connection: Connection, ceilings: Ceilings) -> P
     A fact holds only as long as no operation before has changed it: what is written to an empty
     table by the plan itself is not overlooked.
     """
-    asked = {table for _, operation in plan.operations for table in tables_of(operation.assessment)}
     assessments = [operation.assessment for _, operation in plan.operations]
+    asked = {table for assessment in assessments for table in tables_of(assessment)}
     facts = table_facts(
         connection, asked, _columns_wanted(assessments), _emptied_in_part(assessments)
     )

@@ -24,7 +24,3 @@ class Names:
     def key(self, table: TableRef) -> TableRef:
         """Return the table with the schema that it is looked up in."""
         return TableRef(table.name, table.schema or self.default_schema)
-
-    def index_key(self, name: str, schema: str | None) -> TableRef:
-        """Return the same for an index, which is in the schema of its table."""
-        return self.key(TableRef(name, schema))

@@ -157,13 +157,13 @@ def _fill(made: Made, change: tables.TableChange, revision: str) -> None:
 @notes(indexes.AddIndex)
 def _add_index(made: Made, change: indexes.AddIndex, revision: str) -> None:
     if change.name and change.table is not None and not change.if_not_exists:
-        key = made.names.index_key(change.name, change.table.schema)
+        key = made.names.key(TableRef(change.name, change.table.schema))
         made.indexes[key] = NewIndex(revision, change.table)
 
 
 @notes(indexes.DropIndex)
 def _drop_index(made: Made, change: indexes.DropIndex, revision: str) -> None:
-    made.indexes.pop(made.names.index_key(change.name, change.schema), None)
+    made.indexes.pop(made.names.key(change.index), None)
 
 
 @notes(

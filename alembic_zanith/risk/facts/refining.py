@@ -183,11 +183,7 @@ def dropped_index(
     made: Made, finding: Finding, change: indexes.DropIndex, revision: str
 ) -> Finding:
     """No query relies on an index that the same run builds."""
-    maker = made.indexes.get(made.names.index_key(change.name, change.schema))
-    if maker is None:
-        return on_new_table(made, finding, change, revision)
-    lock = _lock_on(made, maker.table, finding, revision)
-    return _safe(finding, _built(change.subject, maker.revision), lock)
+    return _on_index(made, finding, change.index, revision)
 
 
 @refines(constraints.DropConstraint, constraints.DropUnique, constraints.DropForeignKey)
@@ -207,11 +203,8 @@ def dropped_object(
     made: Made, finding: Finding, change: objects.DropObject, revision: str
 ) -> Finding:
     """Nobody uses an object that the same run creates; what CASCADE takes may be older."""
-    maker = made.objects.get((change.what, change.name))
-    if maker is None or change.cascade:
-        return on_new_table(made, finding, change, revision)
-    lock = _lock_on(made, change.table, finding, revision)
-    return _safe(finding, _built(change.subject, maker), lock)
+    refine = on_new_table if change.cascade else altered_object
+    return refine(made, finding, change, revision)
 
 
 @refines(objects.AlterObject, objects.AddEnumValue)
@@ -233,11 +226,15 @@ def renamed_object(
     """Nobody knows the name of an object that the same run creates."""
     if change.index is None:
         return altered_object(made, finding, change, revision)
-    maker = made.indexes.get(made.names.key(change.index))
+    return _on_index(made, finding, change.index, revision)
+
+
+def _on_index(made: Made, finding: Finding, index: TableRef, revision: str) -> Finding:
+    maker = made.indexes.get(made.names.key(index))
     if maker is None:
-        return finding
+        return on_new_table(made, finding, finding.change, revision)
     lock = _lock_on(made, maker.table, finding, revision)
-    return _safe(finding, _built(change.subject, maker.revision), lock)
+    return _safe(finding, _built(finding.change.subject, maker.revision), lock)
 
 
 @refines(objects.ReplaceObject)

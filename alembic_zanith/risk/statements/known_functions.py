@@ -55,14 +55,14 @@ def set_config(name: str, call: Node) -> Iterator[Change]:
     elif setting.lower() == "session_replication_role" and value != "origin":
         yield objects.DisableProtection("every trigger, by", f"{name}('{setting}', …)")
     elif setting.lower() == "search_path":
-        is_local = _is_true(call)
+        is_local = _third_is_true(call)
         # Where nobody knows how long it holds, nobody knows where names are looked up.
         path = None if is_local is None else first_schema(value)
         yield SetSearchPath(f"{name}('search_path', …)", schema=path, is_local=bool(is_local))
 
 
-def _is_true(call: Node) -> bool | None:
-    """Return the third argument of a call; None where it is not written out."""
+def _third_is_true(call: Node) -> bool | None:
+    """Whether the third argument of a call is true; None where it is not written out."""
     if len(call.args) < 3:
         return None
     name, content = unwrap(call.args[2])
