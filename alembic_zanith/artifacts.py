@@ -12,7 +12,6 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     DateTime,
-    MetaData,
     Select,
     Table,
     cast,
@@ -23,27 +22,19 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.schema import CreateColumn
 
 from . import targets
+from .bookkeeping import columns_present, complete_tables
 from .errors import UnknownObjectError, ZanithError
 from .identifiers import QualifiedName, display_name
 from .integrity import pinned_settings
-from .models import ArtifactKind, ArtifactStatus, Base, MigrationArtifact
-from .privileges import (
-    close_to_others,
-    require_create_in_schema,
-    require_owner_of,
-    require_right_on_list,
-)
-from .sql import callers_path, moment, run, scalar
+from .models import ArtifactKind, ArtifactStatus, MigrationArtifact
+from .privileges import require_right_on_list
+from .sql import callers_path, moment, scalar
 from .workspace import Workspace
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_LOCK_KEY = 0x7A616E697468
-"""Advisory lock under which the bookkeeping tables are created: the bytes of "zanith"."""
 
 _ROWS: Table = MigrationArtifact.__table__  # type: ignore[assignment]  # declared as FromClause
 
@@ -172,56 +163,10 @@ class ArtifactStore:
         require_right_on_list(self.connection, self.table, right)
 
     def _complete(self) -> None:
-        if not self._missing():
-            return
-        self.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-        missing = self._missing()
-        absent = [table for table, columns in missing if columns is None]
-        if absent:
-            require_create_in_schema(self.connection, self.schema, "The tables of alembic-zanith")
-            # Tables of their own for this schema: a schema_translate_map set on the connection
-            # would stay there, and send the project's own next statements to this schema.
-            here = MetaData()
-            placed = {
-                table.name: table.to_metadata(here, schema=self.schema)
-                for table in Base.metadata.sorted_tables
-            }
-            here.create_all(
-                self.connection, tables=[placed[table.name] for table in absent], checkfirst=False
-            )
-            for table in absent:
-                close_to_others(self.connection, QualifiedName(self.schema, table.name))
-        for table, columns in missing:
-            qualified = QualifiedName(self.schema, table.name)
-            if columns:
-                require_owner_of(self.connection, qualified)
-            for name in columns or ():
-                clause = CreateColumn(table.c[name]).compile(dialect=self.connection.dialect)
-                run(self.connection, f"ALTER TABLE {qualified} ADD COLUMN IF NOT EXISTS {clause}")
-
-    def _missing(self) -> list[tuple[Table, list[str] | None]]:
-        """Tables that are absent (None) or lack columns (their names)."""
-        found: list[tuple[Table, list[str] | None]] = []
-        for table in Base.metadata.sorted_tables:
-            present = self._columns_present(table.name)
-            if not present:
-                found.append((table, None))
-            elif lacking := [c.name for c in table.c if c.name not in present]:
-                found.append((table, lacking))
-        return found
+        complete_tables(self.connection, self.schema)
 
     def _columns_present(self, table: str) -> set[str]:
-        result = self.connection.execute(
-            text(
-                "SELECT a.attname::text FROM pg_catalog.pg_attribute a"
-                " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
-                " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                " WHERE n.nspname = :schema AND c.relname = :table"
-                " AND a.attnum > 0 AND NOT a.attisdropped"
-            ),
-            {"schema": self.schema, "table": table},
-        )
-        return set(result.scalars())
+        return columns_present(self.connection, self.schema).get(table, set())
 
     def _select(self) -> Select[Any]:
         """Select the columns that there are: an older version may have made the table."""

@@ -11,7 +11,17 @@ import datetime as dt
 from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias
 
-from sqlalchemy import BigInteger, DateTime, Float, ForeignKey, Identity, Integer, Text, func
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Text,
+    func,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -38,6 +48,29 @@ class ArtifactStatus(StrEnum):
     PURGED = "purged"
 
 
+class RunOutcome(StrEnum):
+    """What became of one run of a revision."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REFUSED = "refused"
+    """A gate did not let it pass, before it began or at one of its statements."""
+    ROLLED_BACK = "rolled_back"
+    """It had come to its end, and a later revision in the same transaction failed."""
+
+
+class StepStatus(StrEnum):
+    """What became of one operation of a run."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REFUSED = "refused"
+    ROLLED_BACK = "rolled_back"
+    """It was done, and undone when a later one failed."""
+    NOT_RUN = "not_run"
+    """It would have come after the one that failed or was refused."""
+
+
 # As names: SQLAlchemy 2.0.0 does not find a type for an annotation with brackets inside brackets.
 JsonObject: TypeAlias = dict[str, Any]
 JsonArray: TypeAlias = list[Any]
@@ -55,33 +88,52 @@ class Base(DeclarativeBase):
 
 
 class Migration(Base):
-    """One run of one revision, upgrade or downgrade."""
+    """One run of one revision, upgrade or downgrade.
+
+    `run_id` is the same for all revisions of one `alembic upgrade`. `run_by` is who ran it, by
+    the setting of that name or as the operating system says; `database_role` is who the database
+    says. `flags` are the command-line flags that were given, `overrides` what lets more pass than
+    the mode does: laxer settings, and the suppressions of the script. `snapshot_before` and
+    `snapshot_after` are digests in `_zanith_schema_snapshots`.
+    """
 
     __tablename__ = "_zanith_migrations"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    run_id: Mapped[str | None]
     revision: Mapped[str | None]
+    description: Mapped[str | None]
     direction: Mapped[str]
     outcome: Mapped[str]
     mode: Mapped[str | None]
     run_by: Mapped[str | None]
+    database_role: Mapped[str | None]
     host: Mapped[str | None]
     application_version: Mapped[str | None]
+    server_version: Mapped[str | None]
     flags: Mapped[JsonObject | None]
     overrides: Mapped[JsonObject | None]
+    snapshot_before: Mapped[str | None]
+    snapshot_after: Mapped[str | None]
     error: Mapped[str | None]
     started_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     elapsed_seconds: Mapped[float | None] = mapped_column(Float)
 
+    __table_args__ = (Index("_zanith_migrations_started_at_idx", started_at),)
+
 
 class MigrationStep(Base):
-    """One operation of a run."""
+    """One operation of a run, or one statement that its script sent by itself.
+
+    `row_count` is how many rows it wrote, where it wrote any.
+    """
 
     __tablename__ = "_zanith_migration_steps"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     migration_id: Mapped[int] = mapped_column(ForeignKey(Migration.id, ondelete="CASCADE"))
     position: Mapped[int] = mapped_column(Integer)
+    operation: Mapped[str | None]
     kind: Mapped[str]
     object_name: Mapped[str | None]
     sql: Mapped[str | None]
@@ -92,6 +144,8 @@ class MigrationStep(Base):
     row_count: Mapped[int | None] = mapped_column(BigInteger)
     elapsed_seconds: Mapped[float | None] = mapped_column(Float)
     error: Mapped[str | None]
+
+    __table_args__ = (Index("_zanith_migration_steps_migration_id_idx", migration_id, position),)
 
 
 class SchemaSnapshot(Base):

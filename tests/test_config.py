@@ -336,7 +336,7 @@ def test_production_has_ceilings_of_rows() -> None:
         ("max_risk", "-1", "is not a score from 0 to 100"),
         ("allow_destructive", "maybe", "is not one of true, false, yes, no, on, off."),
         ("destructive_ops", "protct", "is not one of refuse, protect. Did you mean 'protect'?"),
-        ("lock_timeout", "5", "is not a time with its unit (500ms, 5s, 2min, 1h), or none."),
+        ("lock_timeout", "5", "is not a time with its unit (500ms, 5s, 2min, 1h, 7d), or none."),
         ("lock_retries", "often", "is not a whole number, 0 or more."),
         ("max_lost_rows", "few", "is not a number of rows (0 or more), or none for no limit."),
         ("plan", "guess", "is not one of record, static."),

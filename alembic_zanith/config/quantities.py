@@ -12,8 +12,8 @@ _OFF = {"0", "false", "no", "off"}
 
 # The units of PostgreSQL's own settings, in milliseconds:
 # https://www.postgresql.org/docs/current/config-setting.html#CONFIG-SETTING-NAMES-VALUES
-_UNITS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h)")
+_UNITS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
 
 
 def parse_switch(value: object) -> bool:
@@ -73,7 +73,7 @@ def parse_duration(value: object) -> int | None:
         return None
     match = _DURATION.fullmatch(str(value).strip().lower())
     if match is None:
-        raise ValueError("is not a time with its unit (500ms, 5s, 2min, 1h), or none.")
+        raise ValueError("is not a time with its unit (500ms, 5s, 2min, 1h, 7d), or none.")
     return round(float(match[1]) * _UNITS[match[2]])
 
 

@@ -20,12 +20,15 @@ from .values import (
     Mode,
     PlanSource,
     ShadowCheck,
+    ShadowTopology,
     StrategyOverride,
     UnknownTables,
     choice,
     parse_archive_schema,
     parse_overrides,
+    parse_path,
     parse_retention_days,
+    parse_text,
 )
 
 DEFAULT_RETENTION_DAYS = 30
@@ -192,6 +195,52 @@ class Settings:
     )
     skip_shadow_check: bool = field(
         default=False, metadata=_key(parse_switch, "Run without such a receipt, once.")
+    )
+    shadow_topology: ShadowTopology = field(
+        default=ShadowTopology.AUTO,
+        metadata=_key(
+            choice(ShadowTopology),
+            "Where migrations are rehearsed: url, database, schema, or auto.",
+        ),
+    )
+    shadow_url: str | None = field(
+        default=None,
+        # It may hold a password.
+        metadata=_key(parse_text, "URL of the database that migrations are rehearsed in."),
+    )
+    receipt: str = field(
+        default="zanith-verify.json",
+        metadata=_key(parse_path, "File that a rehearsal which went well writes its receipt to."),
+    )
+    receipt_max_age: int | None = field(
+        default=86_400_000,
+        metadata=_key(parse_duration, "Longest time that such a receipt is good for."),
+    )
+    pg_dump: str = field(
+        default="pg_dump",
+        metadata=_key(
+            parse_path, "The program pg_dump, for rehearsals that start from production's schema."
+        ),
+    )
+    audit: bool = field(
+        default=True,
+        metadata=_key(parse_switch, "Whether runs, their operations and schemas are recorded."),
+    )
+    snapshot_revisions: int = field(
+        default=10,
+        metadata=_key(
+            parse_count,
+            "Runs of at most so many revisions have a snapshot of the schema before and after "
+            "each revision, longer ones before the first and after the last; 0 takes none.",
+        ),
+    )
+    run_by: str | None = field(
+        default=None,
+        metadata=_key(parse_text, "Who runs migrations, for the record; else the user of the OS."),
+    )
+    application_version: str | None = field(
+        default=None,
+        metadata=_key(parse_text, "Version of the application, for the record."),
     )
     dry_run: bool = field(
         default=False, metadata=_key(parse_switch, "Print the plan, and run nothing.")

@@ -57,6 +57,19 @@ class ShadowCheck(StrEnum):
     REQUIRED = "required"
 
 
+class ShadowTopology(StrEnum):
+    """Where migrations are rehearsed."""
+
+    AUTO = "auto"
+    """On the server of `shadow_url` where there is one, else in a database next to production."""
+    URL = "url"
+    """In the database that `shadow_url` names."""
+    DATABASE = "database"
+    """In a database of its own on production's server, dropped afterwards."""
+    SCHEMA = "schema"
+    """In a schema of its own in production's database, dropped afterwards."""
+
+
 class PlanSource(StrEnum):
     """Where a plan comes from."""
 
@@ -99,6 +112,28 @@ def choice(enum: type[E]) -> Callable[[object], E]:
             raise ValueError(f"is not one of {allowed}.{hint}") from None
 
     return parse
+
+
+def parse_text(value: object) -> str | None:
+    """Return a text, or None for an empty one.
+
+    >>> parse_text(" 2.4.1 "), parse_text("")
+    ('2.4.1', None)
+    """
+    if value is None:
+        return None
+    text = str(value).strip()
+    if "\x00" in text:
+        raise ValueError("has a NUL in it.")
+    return text or None
+
+
+def parse_path(value: object) -> str:
+    """Return the name of a file."""
+    path = parse_text(value)
+    if path is None:
+        raise ValueError("is not the name of a file.")
+    return path
 
 
 def parse_retention_days(value: object) -> int | None:
