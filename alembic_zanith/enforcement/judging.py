@@ -72,20 +72,17 @@ class Judge:
         self._planned = {_changes(each.assessment) for each in operations}
         self._sql = {_changes(each.assessment): each.sql for each in operations if each.sql}
 
-    def refused(
+    def judged(
         self, running: Running, assessment: Assessment, sql: Callable[[], str]
-    ) -> tuple[GateReport, Plan] | None:
-        """Return what the gates refuse, in a plan of nothing else; None where all pass."""
+    ) -> tuple[PlannedOperation, GateReport]:
+        """Return the operation as the database is now, and what the gates say of it."""
         operation = running.planned(assessment)
         refusals = self._refusals(running, operation)
         if refusals or self._may_pass_a_ceiling(assessment):
             operation = running.planned(self._as_the_database_is(assessment))
             refusals = self._refusals(running, operation)
         refusals = refusals or self._rows_in_the_way(running, operation, sql)
-        if not refusals:
-            return None
-        report = GateReport(self._settings.mode.value, refusals)
-        return report, Plan((running.revision_with(operation),), running.is_downgrade)
+        return operation, GateReport(self._settings.mode.value, refusals)
 
     def sql_of(self, operation: MigrateOperation, changes: tuple[Change, ...]) -> str:
         """Return the SQL of an operation: from the plan, or as Alembic writes it now."""

@@ -29,8 +29,8 @@ from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.live_facts import Ceilings
 from alembic_zanith.sql import is_autocommit, scalar
+from alembic_zanith.steps import listening
 
-from .events import listening
 from .guards import Guards
 from .preflight import Preflight, may_be_probed
 from .protect import protect

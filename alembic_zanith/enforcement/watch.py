@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +32,15 @@ from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change, Lock
 from alembic_zanith.risk.changes.raw import Harmless, RawSql
 from alembic_zanith.risk.levels import Level
-from alembic_zanith.risk.reading import is_registered
+from alembic_zanith.risk.reading import changes_of, is_registered
+from alembic_zanith.steps import Steps, StepsListener
+from alembic_zanith.steps.statements import adds_only, changes_of_statement
 
-from .cursors import CheckedCursor
-from .events import heard_by
 from .guards import Guards
 from .judging import Judge, Running
 from .memory import Expectation, Memory
 from .preflight import Preflight, may_be_probed
 from .protect import is_plain_drop, parking
-from .statements import adds_only, changes_of_statement
 
 if TYPE_CHECKING:
     from alembic.operations import MigrateOperation
@@ -64,7 +63,9 @@ class Watch:
         guards: Guards,
         preflight: Preflight | None,
         default_schema: str | None,
+        listeners: Sequence[StepsListener] = (),
     ) -> None:
+        self._steps = Steps(context, listeners, self)
         self._guards = guards
         self._preflight = preflight
         # What works on nothing but what this run has made waits for nobody.
@@ -74,9 +75,7 @@ class Watch:
         self._context = context
         self._settings = settings
         self._translate = translate
-        self._judges = Judge(
-            context, settings, plan, preflight, functools.partial(self._within, None)
-        )
+        self._judges = Judge(context, settings, plan, preflight, self._asking)
         self._memory = Memory(default_schema)
         self._schemas = schemas_of(context)
         self._plan = {} if plan is None else {each.revision: each for each in plan.revisions}
@@ -104,7 +103,7 @@ class Watch:
             self._expect()
             past = self._memory.mark()
             work = functools.partial(call, **arguments)
-            with self._watching():
+            with self._steps.watching():
                 if self._context.connection is None or step.revision.revision in self._alone:
                     work()
                 else:
@@ -140,15 +139,6 @@ class Watch:
         self._expect()
 
     @contextmanager
-    def _watching(self) -> Iterator[None]:
-        with (
-            heard_by(self),
-            hooks.watching(self._operation),
-            hooks.watching_cursors(functools.partial(CheckedCursor, self.statement_of_cursor)),
-        ):
-            yield
-
-    @contextmanager
     def _within(self, level: Level | None) -> Iterator[None]:
         self._inside.append(level)
         try:
@@ -156,9 +146,15 @@ class Watch:
         finally:
             self._inside.pop()
 
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Ask a question that is not the script's."""
+        with self._within(None), self._steps.paused():
+            yield
+
     # -- operations ----------------------------------------------------------------------
 
-    def _operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:
+    def operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:
         if self._inside:  # what the implementation of another operation calls
             return invoke(operation)
         if self._translate is not None:
@@ -206,7 +202,10 @@ class Watch:
             each.change.judge().level >= Level.DESTRUCTIVE for each in findings
         ):
             return False
-        return self._preflight is None or not may_be_probed(planned.assessment)
+        if self._preflight is not None and may_be_probed(planned.assessment):
+            return False
+        self._steps.judged(planned.assessment, planned.allowed_by)
+        return True
 
     def _translated(self, operation: MigrateOperation, translate: Translate) -> MigrateOperation:
         if self._schemas and isinstance(operation, ExecuteSQLOp):
@@ -217,7 +216,7 @@ class Watch:
         # Nothing can be parked that is not there; PostgreSQL has the right message, or needs none.
         assessment = Assessment.of("", changes_in_schemas(operation, self._schemas))
         assert self._context.connection is not None
-        with self._within(None):
+        with self._asking():
             facts = table_facts(self._context.connection, tables_of(assessment))
         return translated if all(each.exists for each in facts.values()) else operation
 
@@ -247,6 +246,13 @@ class Watch:
             return False
         self._expected -= wanted
         return True
+
+    def executed(self, statement: str, rows: int) -> None:
+        """Hear that a statement is done."""
+
+    def failed(self, error: BaseException) -> None:
+        """Hear that a statement has failed, which undoes what it did."""
+        self.ended(rolled_back=True)
 
     def ended(self, *, rolled_back: bool) -> None:
         """Hear that a transaction has ended, or that something in it was undone."""
@@ -285,11 +291,13 @@ class Watch:
         operation = parking(changes, self._memory.facts, self._settings.retention_days)
         if operation is None:
             return False
-        with self._within(None):
+        with self._asking():
             tables = tables_of(Assessment.of("", changes))
             facts = table_facts(connection, tables)
-            if not all(each.exists for each in facts.values()):
-                return False
+        if not all(each.exists for each in facts.values()):
+            return False
+        self._steps.judged(Assessment.of(operation_name(operation), changes_of(operation)))
+        with self._within(None):
             Operations(self._context).invoke(operation)
         return True
 
@@ -297,11 +305,13 @@ class Watch:
         """Refuse what a gate does not let pass, as the database is now."""
         assert self._running is not None
         assessment = self._memory.refined(assessment, self._running.script.revision)
-        refused = self._judges.refused(self._running, assessment, sql)
-        if refused is not None:
-            report, plan = refused
+        operation, report = self._judges.judged(self._running, assessment, sql)
+        self._steps.judged(operation.assessment, operation.allowed_by)
+        if not report.passed:
             from alembic_zanith.reports.refusal import refusal_text
 
+            running = self._running
+            plan = Plan((running.revision_with(operation),), running.is_downgrade)
             self._refused = RefusedError(
                 refusal_text(plan, report, while_running=True, has_committed=self._has_committed)
             )

@@ -1,4 +1,4 @@
-"""A cursor of the driver that has each statement checked before it sends it."""
+"""A cursor of the driver that hands each statement to who watches, before it sends it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ _SENDING = frozenset(
     {"execute", "executemany", "copy", "copy_expert", "copy_from", "copy_to", "callproc", "stream"}
 )
 
+Around = Callable[[str, Any, Callable[[], Any]], Any]
 
-class CheckedCursor:
-    """Stands in front of a cursor that a script has made for itself."""
 
-    def __init__(self, check: Callable[[str], None], cursor: Any) -> None:
-        self._check = check
+class WatchedCursor:
+    """Stands in front of a cursor that a script has made for itself.
+
+    `around` is called with each statement, the cursor, and the function that sends it.
+    """
+
+    def __init__(self, around: Around, cursor: Any) -> None:
+        self._around = around
         self._cursor = cursor
 
     def __getattr__(self, name: str) -> Any:
@@ -22,19 +27,19 @@ class CheckedCursor:
         if name not in _SENDING:
             return found
 
-        def checked(statement: Any, *args: Any, **kw: Any) -> Any:
-            self._check(_text(name, statement, self._cursor))
-            return found(statement, *args, **kw)
+        def watched(statement: Any, *args: Any, **kw: Any) -> Any:
+            text = _text(name, statement, self._cursor)
+            return self._around(text, self._cursor, lambda: found(statement, *args, **kw))
 
-        return checked
+        return watched
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("_check", "_cursor"):
+        if name in ("_around", "_cursor"):
             object.__setattr__(self, name, value)
         else:
             setattr(self._cursor, name, value)
 
-    def __enter__(self) -> CheckedCursor:
+    def __enter__(self) -> WatchedCursor:
         self._cursor.__enter__()
         return self
 
