@@ -25,6 +25,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from .outcomes import RunOutcome as RunOutcome
+from .outcomes import StepStatus as StepStatus
+
 
 class ArtifactKind(StrEnum):
     """How something was dropped, hence how it comes back."""
@@ -46,29 +49,6 @@ class ArtifactStatus(StrEnum):
     LIVE = "live"
     RESTORED = "restored"
     PURGED = "purged"
-
-
-class RunOutcome(StrEnum):
-    """What became of one run of a revision."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    REFUSED = "refused"
-    """A gate did not let it pass, before it began or at one of its statements."""
-    ROLLED_BACK = "rolled_back"
-    """It had come to its end, and a later revision in the same transaction failed."""
-
-
-class StepStatus(StrEnum):
-    """What became of one operation of a run."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    REFUSED = "refused"
-    ROLLED_BACK = "rolled_back"
-    """It was done, and undone when a later one failed."""
-    NOT_RUN = "not_run"
-    """It would have come after the one that failed or was refused."""
 
 
 # As names: SQLAlchemy 2.0.0 does not find a type for an annotation with brackets inside brackets.

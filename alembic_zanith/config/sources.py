@@ -58,9 +58,12 @@ def load_settings(
         settings = load_settings(context.config)
         settings.drop_strategy
     """
-    entries = list(
+    return _settings(
         _entries(alembic_config, x_arguments, os.environ if environ is None else environ)
     )
+
+
+def _settings(entries: Iterable[_Entry]) -> Settings:
     values = {entry.key: _parsed(entry) for entry in entries}
     mode = values.get("mode", SETTINGS["mode"].default)
     defaults = {name: setting.default_in(mode) for name, setting in SETTINGS.items()}
@@ -168,6 +171,21 @@ def _flag_entries(config: Config) -> Iterator[_Entry]:
         value = getattr(config.cmd_opts, X_PREFIX + key, None)
         if value is not None:
             yield _Entry(key, value, f"--{key.replace('_', '-')}")
+
+
+def flag_values(config: Config | None) -> dict[str, object]:
+    """Return the flags of our own that are on the command line, with their values."""
+    return {} if config is None else {entry.place: entry.value for entry in _flag_entries(config)}
+
+
+def project_settings(config: Config | None) -> Settings:
+    """Return what the project's files say, whatever environment and command line do.
+
+    Raises `ConfigurationError` as `load_settings` does.
+    """
+    if config is None:
+        return _settings(())
+    return _settings((*_pyproject_entries(config), *_ini_entries(config)))
 
 
 def flags_given(config: Config | None) -> list[str]:

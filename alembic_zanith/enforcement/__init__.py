@@ -20,8 +20,15 @@ def around_run(
         # For whoever plans in there: see `plan_steps`.
         setattr(context, _ARGUMENTS, arguments)
         run(steps_of)
-    elif context.dialect.name == "postgresql" and lets_all_pass(settings_of(context)):
-        run(steps_of)
+        return
+    settings = settings_of(context)
+    if context.dialect.name == "postgresql" and lets_all_pass(settings):
+        if not settings.audit or context.as_sql or context.connection is None:
+            run(steps_of)
+            return
+        from .onlooker import recorded
+
+        recorded(context, settings, steps_of, run)
     else:
         # Here, because it takes a grammar along that nobody else has a use for.
         from .run import gated

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import RevisionStep
 
+from alembic_zanith.audit.recorder import Recorder
 from alembic_zanith.config import SETTINGS, DestructiveOps, PlanSource, Settings, settings_of
 from alembic_zanith.config.sources import flags_given
 from alembic_zanith.errors import RefusedError, UnsupportedDatabaseError
@@ -32,6 +33,7 @@ from alembic_zanith.sql import is_autocommit, scalar
 from alembic_zanith.steps import listening
 
 from .guards import Guards
+from .onlooker import failure_recorded
 from .preflight import Preflight, may_be_probed
 from .protect import protect
 from .watch import Watch
@@ -83,6 +85,7 @@ class _GatedRun:
         self._plan: Plan | None = None
         self._guards = Guards()
         self._preflight: Preflight | None = None
+        self._recorders = list[Recorder]()
         if settings.preflight and not context.as_sql:
             self._preflight = Preflight(settings.preflight_timeout)
         if settings.destructive_ops is DestructiveOps.PROTECT:
@@ -94,12 +97,14 @@ class _GatedRun:
             # Whatever runs migrations by a function of its own has it called just once, by
             # Alembic; most of these run none, such as `alembic history --indicate-current`.
             if "destination_rev" not in self._context.opts:
-                run(functools.partial(self._known_late, stack, steps_of))
+                with failure_recorded(self._recorders):
+                    run(functools.partial(self._known_late, stack, steps_of))
                 return
             self._guards = self._guarded(stack)
             steps, heads = self._pending(steps_of)
             if self._passes(steps):
-                run(functools.partial(self._known, steps, heads))
+                with failure_recorded(self._recorders):
+                    run(functools.partial(self._known, steps, heads))
 
     def _guarded(self, stack: ExitStack) -> Guards:
         """Take the lock and set the timeouts, before the current revision is read."""
@@ -165,6 +170,7 @@ class _GatedRun:
     def _watched(
         self, steps: list[RevisionStep | StampStep], context: MigrationContext
     ) -> Iterator[RevisionStep | StampStep]:
+        recorder = self._recorder(steps)
         watch = Watch(
             context,
             self._settings,
@@ -173,14 +179,28 @@ class _GatedRun:
             self._guards,
             self._preflight,
             self._default_schema,
+            recorder,
         )
+        if recorder is not None:
+            self._recorders.append(recorder)
+            recorder.open()
         if not context.as_sql:
             self._stack.enter_context(listening())
         for step in steps:
             if isinstance(step, RevisionStep):
                 step.migration_fn = watch.around(step)
             yield step
+        if recorder is not None:
+            recorder.flush()
         self._guards.check()
+
+    def _recorder(self, steps: Iterable[RevisionStep | StampStep]) -> Recorder | None:
+        """Return who records the steps, if anybody does."""
+        context = self._context
+        scripts = sum(isinstance(step, RevisionStep) for step in steps)
+        if not self._settings.audit or context.as_sql or context.connection is None or not scripts:
+            return None
+        return Recorder(context, self._settings, scripts)
 
     def _passes(self, steps: Sequence[RevisionStep | StampStep]) -> bool:
         """Hold the steps against the gates; return whether they are to be run."""
@@ -195,6 +215,9 @@ class _GatedRun:
         if not report.passed:
             from alembic_zanith.reports.refusal import refusal_text
 
+            recorder = self._recorder(steps)
+            if recorder is not None:
+                recorder.refused(plan, report, {s.revision.revision: s.revision for s in scripts})
             raise RefusedError(refusal_text(plan, report))
         for warning in report.warnings:
             log.warning("%s", warning)

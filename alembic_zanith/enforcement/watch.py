@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from alembic.operations.base import Operations
 from alembic.operations.ops import ExecuteSQLOp
 
 from alembic_zanith import hooks
+from alembic_zanith.audit.recorder import Recorder
 from alembic_zanith.config import Settings
 from alembic_zanith.errors import RefusedError
 from alembic_zanith.plan.live import table_facts, tables_of
@@ -33,7 +34,7 @@ from alembic_zanith.risk.change import Change, Lock
 from alembic_zanith.risk.changes.raw import Harmless, RawSql
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.reading import changes_of, is_registered
-from alembic_zanith.steps import Steps, StepsListener
+from alembic_zanith.steps import Steps
 from alembic_zanith.steps.statements import adds_only, changes_of_statement
 
 from .guards import Guards
@@ -63,9 +64,10 @@ class Watch:
         guards: Guards,
         preflight: Preflight | None,
         default_schema: str | None,
-        listeners: Sequence[StepsListener] = (),
+        recorder: Recorder | None,
     ) -> None:
-        self._steps = Steps(context, listeners, self)
+        self._recorder = recorder
+        self._steps = Steps(context, [] if recorder is None else [recorder], self)
         self._guards = guards
         self._preflight = preflight
         # What works on nothing but what this run has made waits for nobody.
@@ -103,6 +105,9 @@ class Watch:
             self._expect()
             past = self._memory.mark()
             work = functools.partial(call, **arguments)
+            if self._recorder is not None:
+                planned = self._plan.get(script.revision)
+                self._recorder.begin(script, not step.is_upgrade, planned)
             with self._steps.watching():
                 if self._context.connection is None or step.revision.revision in self._alone:
                     work()
@@ -116,6 +121,8 @@ class Watch:
             if self._refused is not None:
                 # The script has caught it: a revision that ran in part is not to be applied.
                 raise self._refused
+            if self._recorder is not None:
+                self._recorder.end()
 
         return watched
 
@@ -135,6 +142,8 @@ class Watch:
     def _forget(self, past: int) -> None:
         """Go back to what was known before the script began."""
         self._memory.forget(past)
+        if self._recorder is not None:
+            self._recorder.restart()
         self._expected.clear()
         self._expect()
 

@@ -40,7 +40,8 @@ def connection_beside(connection: Connection) -> Iterator[Connection]:
     """
     with engine_beside(connection) as engine:
         second = engine.connect()
-        if is_same(second, connection):
+        # One that was lost is nobody's any more.
+        if not connection.invalidated and is_same(second, connection):
             raise RunLockImpossibleError(
                 "The lock for migrations needs a second connection, and the engine of this project "
                 "gives the same one again (its creator returns a connection that it has made "

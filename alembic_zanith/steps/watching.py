@@ -120,8 +120,8 @@ class Steps:
             invoke(operation) if self._guard is None else self._guard.operation(operation, invoke)
         )
 
-    def _begin(self, step: Step, *, is_statement: bool = False) -> Step:
-        self._open, self._is_statement = step, is_statement
+    def _begin(self, step: Step) -> Step:
+        self._open, self._is_statement = step, False
         for listener in self._listeners:
             listener.began(step)
         return step
@@ -154,20 +154,21 @@ class Steps:
         """See a statement off; see `Hears`."""
         if self._paused:
             return statement
-        step = self._open
-        if step is None:
-            step = self._resumed(connection, statement)
-        if step is None:
-            step = self._begin(Step("connection.execute"), is_statement=True)
-        step.statements.append(statement)
-        if self._guard is None:
-            return statement
+        if self._open is not None:
+            return self._let_pass(connection, statement, self._open)
+        step = self._resumed(connection, statement) or self._begin(Step("connection.execute"))
         try:
-            return self._guard.statement(connection, statement)
+            passed = self._let_pass(connection, statement, step)
         except BaseException as error:
-            if self._is_statement:
-                self._end(step, error)
+            self._close_statement(step, error)
             raise
+        # Only now: what a guard does in its place has statements too.
+        self._is_statement = True
+        return passed
+
+    def _let_pass(self, connection: Connection, statement: str, step: Step) -> str:
+        step.statements.append(statement)
+        return statement if self._guard is None else self._guard.statement(connection, statement)
 
     def _resumed(self, connection: Connection, statement: str) -> Step | None:
         """Return the operation of a batch that a statement belongs to, if there is one."""
@@ -180,7 +181,7 @@ class Steps:
                 if not +rest:
                     del self._put_off[number]
                 step.resume()
-                self._open, self._is_statement = step, True
+                self._open, self._is_statement = step, False
                 return step
         return None
 

@@ -1,0 +1,1 @@
+"""What has run: recorded while it runs, read afterwards."""
