@@ -133,6 +133,10 @@ class NotRestorableError(ZanithError):
     """It is kept for inspection only, or has nowhere to come back to as things are."""
 
 
+class ShadowUnreachableError(ZanithError):
+    """There is no place to rehearse migrations in, or none that may be wiped."""
+
+
 class MissingPrivilegeError(ZanithError):
     """The database role may not do what the operation needs."""
 

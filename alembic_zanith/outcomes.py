@@ -1,4 +1,7 @@
-"""What became of runs and of their steps, in the words of the bookkeeping tables."""
+"""The words of the bookkeeping tables, for those who have no use for their models.
+
+The models take SQLAlchemy's ORM along, which an upgrade has no use for.
+"""
 
 from __future__ import annotations
 

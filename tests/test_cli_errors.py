@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from alembic_zanith.cli.errors import without_passwords
+from alembic_zanith.failures import without_passwords
 from alembic_zanith.recovery import archive_column, soft_drop_table
 from tests.conftest import MakeProject
 from tests.support.database import Database

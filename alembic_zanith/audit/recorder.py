@@ -91,6 +91,9 @@ class Recorder:
     def began(self, step: Step) -> None:
         """Hear that a step has begun."""
 
+    def sending(self, step: Step, statement: str) -> None:
+        """Hear of a statement."""
+
     def ended(self, step: Step) -> None:
         """Note a step."""
         if self._current is not None:

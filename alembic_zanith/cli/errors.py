@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import socket
 from typing import IO, Any
 
@@ -11,7 +10,7 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from alembic_zanith.failures import explained
+from alembic_zanith.failures import explained, without_passwords
 
 from .project import Project
 
@@ -91,13 +90,3 @@ _ADVICE = "Check the URL, and that the server is up and can be reached."
 def _is_pipe(error: OSError) -> bool:
     """Tell whether the reader of our output has gone, which click knows how to end on."""
     return error.errno == errno.EPIPE
-
-
-def without_passwords(text: str) -> str:
-    """Hide the passwords of URLs and connection strings.
-
-    >>> without_passwords("postgresql://app:s3cret@db/shop and password=s3cret")
-    'postgresql://app:***@db/shop and password=***'
-    """
-    text = re.sub(r"(//[^\s:/@]*:)\S*@", r"\1***@", text)
-    return re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1***", text, flags=re.IGNORECASE)

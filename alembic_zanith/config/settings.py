@@ -227,7 +227,7 @@ class Settings:
         metadata=_key(parse_switch, "Whether runs, their operations and schemas are recorded."),
     )
     snapshot_revisions: int = field(
-        default=0,
+        default=10,
         metadata=_key(
             parse_count,
             "Runs of at most so many revisions have a snapshot of the schema before and after "

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from alembic_zanith.config import DestructiveOps, Settings, ShadowCheck, settings_of
 
+from .rehearsal import is_rehearsal, rehearse
+
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
@@ -16,6 +18,9 @@ def around_run(
     context: MigrationContext, steps_of: StepsOf, run: Run, arguments: dict[str, Any]
 ) -> None:
     """Run migrations if they pass the gates; see `alembic_zanith.enforcement.run`."""
+    if is_rehearsal():
+        rehearse(steps_of, run)
+        return
     if not may_change_something(context):
         # For whoever plans in there: see `plan_steps`.
         setattr(context, _ARGUMENTS, arguments)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ from alembic_zanith.risk.change import Change, Lock
 from alembic_zanith.risk.changes.raw import Harmless, RawSql
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.reading import changes_of, is_registered
-from alembic_zanith.steps import Steps
+from alembic_zanith.steps import Steps, StepsListener
 from alembic_zanith.steps.statements import adds_only, changes_of_statement
 
 from .guards import Guards
@@ -65,9 +65,11 @@ class Watch:
         preflight: Preflight | None,
         default_schema: str | None,
         recorder: Recorder | None,
+        listeners: Sequence[StepsListener] = (),
     ) -> None:
         self._recorder = recorder
-        self._steps = Steps(context, [] if recorder is None else [recorder], self)
+        listeners = listeners if recorder is None else (*listeners, recorder)
+        self._steps = Steps(context, listeners, self)
         self._guards = guards
         self._preflight = preflight
         # What works on nothing but what this run has made waits for nobody.

@@ -63,6 +63,7 @@ _ONLY_DRIVERS = {
     "executemany",
 }
 _OF_DRIVERS = {"connect", "create_pool", "execute_batch", "execute_values", "ConnectionPool"}
+_CONNECT = {"connect", "create_pool", "ConnectionPool"}
 _HARMLESS_ON_DRIVERS = {
     "close",
     "commit",
@@ -117,6 +118,16 @@ def goes_around(node: ast.AST, module: Module, handles: Handles) -> bool:
             name = ""
     given = any(Handle.RAW in handles.of(each) for each in _arguments(node))
     return given and name not in _LOOKS_ONLY
+
+
+def goes_elsewhere(node: ast.AST, module: Module, handles: Handles) -> bool:
+    """Whether it calls a program, or connects with a driver by itself: to whichever database."""
+    if not isinstance(node, ast.Call):
+        return False
+    return any(
+        _is_program(each) or (_is_of_driver(each) and each.rpartition(".")[2] in _CONNECT)
+        for each in module.origins_of(node.func)
+    )
 
 
 def _by_origin(origin: str, call: ast.Call, module: Module, handles: Handles) -> bool | None:

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Container, Iterator
 
-from .calls import goes_around, matters
+from .calls import goes_around, goes_elsewhere, matters
 from .handles import Handles
 from .model import PossibleCall
 from .names import Definition, Module
@@ -55,6 +55,22 @@ def reaches_around(source: str, function: str) -> tuple[PossibleCall, ...]:
     if not _HINTS.search(source):
         return ()
     return _calls(source, function, 0, goes_around)
+
+
+def opens_connections(source: str, function: str) -> tuple[PossibleCall, ...]:
+    """Return the calls that can reach another database than the one of `op.get_bind()`, unseen.
+
+    >>> script = '''
+    ... import psycopg
+    ... def upgrade():
+    ...     psycopg.connect("dbname=shop").execute("DROP TABLE users")
+    ... '''
+    >>> [(each.line, each.source) for each in opens_connections(script, "upgrade")]
+    [(4, "psycopg.connect('dbname=shop')")]
+    """
+    if not _HINTS.search(source):
+        return ()
+    return _calls(source, function, 0, goes_elsewhere)
 
 
 def calls_in(

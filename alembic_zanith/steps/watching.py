@@ -34,6 +34,9 @@ class StepsListener(Protocol):
     def began(self, step: Step) -> None:
         """Hear that a step has begun."""
 
+    def sending(self, step: Step, statement: str) -> None:
+        """Hear of a statement before it is sent, or refuse it."""
+
     def ended(self, step: Step) -> None:
         """Hear that it is over; `step.error` says if it failed."""
 
@@ -167,8 +170,13 @@ class Steps:
         return passed
 
     def _let_pass(self, connection: Connection, statement: str, step: Step) -> str:
-        step.statements.append(statement)
+        self._tell(step, statement)
         return statement if self._guard is None else self._guard.statement(connection, statement)
+
+    def _tell(self, step: Step, statement: str) -> None:
+        step.statements.append(statement)
+        for listener in self._listeners:
+            listener.sending(step, statement)
 
     def _resumed(self, connection: Connection, statement: str) -> Step | None:
         """Return the operation of a batch that a statement belongs to, if there is one."""
@@ -212,7 +220,7 @@ class Steps:
 
     def ended(self, *, rolled_back: bool) -> None:
         """Hear that a transaction has ended."""
-        if self._guard is not None:
+        if self._guard is not None and not self._paused:
             self._guard.ended(rolled_back=rolled_back)
 
     def _cursor(self, statement: str, cursor: Any, send: Any) -> Any:
@@ -221,8 +229,8 @@ class Steps:
                 self._guard.statement_of_cursor(statement)
             return send()
         step = self._begin(Step("cursor.execute"))
-        step.statements.append(statement)
         try:
+            self._tell(step, statement)
             if self._guard is not None:
                 self._guard.statement_of_cursor(statement)
             result = send()

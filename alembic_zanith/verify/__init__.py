@@ -1,0 +1,1 @@
+"""Rehearsals: pending migrations run on a throwaway database before production sees them."""

@@ -1,0 +1,214 @@
+"""The project's scripts, run on the shadow with what env.py has configured for production."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from alembic_zanith import hooks
+from alembic_zanith.config import DestructiveOps, Mode, Settings, ShadowCheck
+from alembic_zanith.enforcement.guards import Guards
+from alembic_zanith.enforcement.protect import protect
+from alembic_zanith.enforcement.rehearsal import rehearsing
+from alembic_zanith.enforcement.watch import Watch
+from alembic_zanith.errors import ZanithError
+from alembic_zanith.failures import reason_of
+from alembic_zanith.plan.record import Translate
+from alembic_zanith.plan.scripts import source_of
+from alembic_zanith.plan.source import opens_connections
+from alembic_zanith.sql import scalar
+from alembic_zanith.steps import StepsListener, listening
+
+if TYPE_CHECKING:
+    from alembic.script import Script
+    from sqlalchemy import Connection
+
+# What belongs to the run of env.py, and not to that on the shadow.
+_OF_THE_RUN = ("dont_mutate", "destination_rev", "starting_rev", "as_sql", "output_buffer", "purge")
+
+
+class ScriptFailedError(ZanithError):
+    """A script did not come to its end. What it raised is the `__cause__`."""
+
+    def __init__(self, script: Script, direction: str, reason: str) -> None:
+        super().__init__(f"{direction}() of revision {script.revision} failed: {reason}.")
+        self.script = script
+
+
+class ReachesElsewhereError(ZanithError):
+    """A script would reach another database than the shadow."""
+
+
+@dataclass
+class Shadowed:
+    """The project on a shadow: runs scripts there, as production would run them.
+
+    `production` is the context that env.py has configured. `check` is called with each statement
+    before it is sent, `after` when a script is done, for what has to be kept apart.
+    """
+
+    production: MigrationContext
+    connection: Connection
+    settings: Settings
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    check: Callable[[str], None] | None = None
+    after: Callable[[Connection], None] | None = None
+    version_table_schema: str | None = None
+
+    def context(self) -> MigrationContext:
+        """Return a new context on the shadow, with the options of production's."""
+        options = {k: v for k, v in self.production.opts.items() if k not in _OF_THE_RUN}
+        options["version_table_schema"] = self.version_table_schema
+        return MigrationContext.configure(
+            connection=self.connection,
+            environment_context=self.production.environment_context,
+            opts=options,
+        )
+
+    def run(
+        self,
+        steps: Sequence[RevisionStep],
+        listeners: Sequence[StepsListener] = (),
+        on_script: Callable[[Script], None] | None = None,
+    ) -> None:
+        """Run scripts. `on_script` is called before each, in its transaction.
+
+        Raises `ScriptFailedError`, and `ReachesElsewhereError` for a script that would get away
+        from the shadow; what env.py's own options leave committed stays.
+        """
+        if not steps:
+            return
+        for step in steps:
+            self._require_to_stay(step)
+        context = self.context()
+        context.opts["fn"] = context._migrations_fn = lambda heads, _: iter(steps)
+        watch = _lenient_watch(context, self.settings, listeners)
+        around = functools.partial(self._around, watch, on_script)
+        with (
+            hooks.op_of(context),
+            listening(),
+            _kept_in(self.connection, self.check),
+            rehearsing(around),
+        ):
+            try:
+                with context.begin_transaction():
+                    context.run_migrations(**self.arguments)
+            except BaseException:
+                self._end()
+                raise
+        self._end()
+
+    def _around(
+        self, watch: Watch, on_script: Callable[[Script], None] | None, step: RevisionStep
+    ) -> Callable[..., None]:
+        script = step.revision
+        watched = watch.around(step)
+
+        def call(**arguments: Any) -> None:
+            if on_script is not None:
+                on_script(script)
+            try:
+                watched(**arguments)
+            except ReachesElsewhereError:
+                raise
+            except Exception as error:
+                direction = "upgrade" if step.is_upgrade else "downgrade"
+                raise ScriptFailedError(script, direction, reason_of(error)) from error
+            if self.after is not None:
+                self.after(self.connection)
+
+        return call
+
+    def _end(self) -> None:
+        """Leave no transaction open, whatever has happened."""
+        if self.connection.in_transaction() and not self.connection.invalidated:
+            self.connection.rollback()
+
+    def _require_to_stay(self, step: RevisionStep) -> None:
+        function = "upgrade" if step.is_upgrade else "downgrade"
+        calls = opens_connections(source_of(step.revision), function)
+        if calls:
+            call = calls[0]
+            raise ReachesElsewhereError(
+                f"Revision {step.revision.revision}, line {call.line}: {call.source} would reach a "
+                "database or a program by itself, and nothing could keep it away from "
+                "production. It was not run. Use op.get_bind() in its place."
+            )
+
+
+def _lenient_watch(
+    context: MigrationContext, settings: Settings, listeners: Sequence[StepsListener]
+) -> Watch:
+    """Return a second layer with the gates off, which parks what production's would park."""
+    lenient = replace(
+        settings,
+        mode=Mode.DEV,
+        max_risk=100,
+        allow_destructive=True,
+        preflight=False,
+        max_rewrite_rows=None,
+        max_scan_rows=None,
+        max_lost_rows=None,
+        shadow_check=ShadowCheck.OFF,
+        shadow_verified=False,
+    )
+    translate: Translate | None = None
+    if settings.destructive_ops is DestructiveOps.PROTECT:
+        translate = functools.partial(protect, retention_days=settings.retention_days)
+    assert context.connection is not None
+    schema = scalar(context.connection, "SELECT pg_catalog.current_schema()")
+    context.connection.rollback()
+    return Watch(context, lenient, translate, None, Guards(), None, schema, None, listeners)
+
+
+_SHADOW: ContextVar[tuple[Connection, Callable[[str], None] | None] | None] = ContextVar(
+    "zanith_shadow", default=None
+)
+
+
+@contextmanager
+def _kept_in(connection: Connection, check: Callable[[str], None] | None) -> Iterator[None]:
+    """Let nothing in the block reach another database by SQLAlchemy than the shadow."""
+    token = _SHADOW.set((connection, check))
+    event.listen(Engine, "do_connect", _refuse_to_connect)
+    event.listen(Engine, "before_cursor_execute", _refuse_elsewhere)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "do_connect", _refuse_to_connect)
+        event.remove(Engine, "before_cursor_execute", _refuse_elsewhere)
+        _SHADOW.reset(token)
+
+
+# SQLAlchemy looks at the names of the arguments.
+def _refuse_to_connect(dialect: Any, conn_rec: Any, cargs: Any, cparams: Any) -> None:
+    kept = _SHADOW.get()
+    if kept is not None and dialect is not kept[0].dialect:
+        raise ReachesElsewhereError(
+            "A script connects to a database by itself, which could be production. It was kept "
+            "from that. Use op.get_bind() in its place."
+        )
+
+
+def _refuse_elsewhere(
+    conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+) -> None:
+    kept = _SHADOW.get()
+    if kept is None:
+        return
+    connection, check = kept
+    if conn.engine.dialect is not connection.dialect:
+        raise ReachesElsewhereError(
+            "A script uses another connection than that of the shadow, which could be "
+            f"production's, for: {statement[:200]}. It was kept from that. Use op.get_bind()."
+        )
+    if check is not None:
+        check(statement)
