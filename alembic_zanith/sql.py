@@ -52,6 +52,21 @@ def is_autocommit(connection: Connection) -> bool:
     return bool(getattr(connection.connection.dbapi_connection, "autocommit", False))
 
 
+@contextmanager
+def reading(connection: Connection) -> Iterator[None]:
+    """Let nothing be written in the block, and leave nothing of it behind, locks included.
+
+    https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
+    """
+    if is_autocommit(connection):
+        yield
+        return
+    with connection.begin_nested() as savepoint:
+        run(connection, "SET LOCAL transaction_read_only = on")
+        yield
+        savepoint.rollback()
+
+
 def translated_schema(connection: Connection, schema: str | None) -> str | None:
     """Return the schema that a connection puts in place of one, as SQLAlchemy does in its DDL.
 

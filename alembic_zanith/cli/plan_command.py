@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
 
 from alembic_zanith.config import Settings, load_settings, settings_of
 from alembic_zanith.enforcement import arguments_of
@@ -34,7 +33,7 @@ from alembic_zanith.reports.plan_report import FORMATS, Layout, PlanReport
 from alembic_zanith.reports.plan_terminal import terminal_lines
 from alembic_zanith.reports.plan_words import verdict
 from alembic_zanith.reports.terminal import Terminal
-from alembic_zanith.sql import is_autocommit, run
+from alembic_zanith.sql import reading
 
 from .errors import PlanningCommand
 from .options import database_option, gate_options
@@ -131,25 +130,13 @@ def _online(
         scripts = script if environment is None else environment.script
         found = pending(scripts, asked, database.heads)
         settings = settings_of(database.context)
-        with _reading(database.connection):
+        with reading(database.connection):
             return _planned(
                 database.context, settings, found, asked, arguments_of(database.context)
             )
 
     found = project.visit(work, only, every_run=True)
     return _labelled(found)
-
-
-@contextlib.contextmanager
-def _reading(connection: Connection) -> Iterator[None]:
-    """Let nothing be written in the block, and leave nothing of it behind."""
-    if is_autocommit(connection):
-        yield
-        return
-    with connection.begin_nested() as savepoint:
-        run(connection, "SET LOCAL transaction_read_only = on")
-        yield
-        savepoint.rollback()
 
 
 # -- without one -------------------------------------------------------------------------

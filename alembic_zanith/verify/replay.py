@@ -51,15 +51,13 @@ class ReachesElsewhereError(ZanithError):
 class Shadowed:
     """The project on a shadow: runs scripts there, as production would run them.
 
-    `production` is the context that env.py has configured. `check` is called with each statement
-    before it is sent, `after` when a script is done, for what has to be kept apart.
+    `production` is the context that env.py has configured. `after` is called when a script is done.
     """
 
     production: MigrationContext
     connection: Connection
     settings: Settings
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    check: Callable[[str], None] | None = None
     after: Callable[[Connection], None] | None = None
     version_table_schema: str | None = None
 
@@ -95,7 +93,7 @@ class Shadowed:
         with (
             hooks.op_of(context),
             listening(),
-            _kept_in(self.connection, self.check),
+            _kept_in(self.connection),
             rehearsing(around),
         ):
             try:
@@ -169,15 +167,13 @@ def _lenient_watch(
     return Watch(context, lenient, translate, None, Guards(), None, schema, None, listeners)
 
 
-_SHADOW: ContextVar[tuple[Connection, Callable[[str], None] | None] | None] = ContextVar(
-    "zanith_shadow", default=None
-)
+_SHADOW: ContextVar[Connection | None] = ContextVar("zanith_shadow", default=None)
 
 
 @contextmanager
-def _kept_in(connection: Connection, check: Callable[[str], None] | None) -> Iterator[None]:
+def _kept_in(connection: Connection) -> Iterator[None]:
     """Let nothing in the block reach another database by SQLAlchemy than the shadow."""
-    token = _SHADOW.set((connection, check))
+    token = _SHADOW.set(connection)
     event.listen(Engine, "do_connect", _refuse_to_connect)
     event.listen(Engine, "before_cursor_execute", _refuse_elsewhere)
     try:
@@ -191,7 +187,7 @@ def _kept_in(connection: Connection, check: Callable[[str], None] | None) -> Ite
 # SQLAlchemy looks at the names of the arguments.
 def _refuse_to_connect(dialect: Any, conn_rec: Any, cargs: Any, cparams: Any) -> None:
     kept = _SHADOW.get()
-    if kept is not None and dialect is not kept[0].dialect:
+    if kept is not None and dialect is not kept.dialect:
         raise ReachesElsewhereError(
             "A script connects to a database by itself, which could be production. It was kept "
             "from that. Use op.get_bind() in its place."
@@ -202,13 +198,8 @@ def _refuse_elsewhere(
     conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
 ) -> None:
     kept = _SHADOW.get()
-    if kept is None:
-        return
-    connection, check = kept
-    if conn.engine.dialect is not connection.dialect:
+    if kept is not None and conn.engine.dialect is not kept.dialect:
         raise ReachesElsewhereError(
             "A script uses another connection than that of the shadow, which could be "
             f"production's, for: {statement[:200]}. It was kept from that. Use op.get_bind()."
         )
-    if check is not None:
-        check(statement)

@@ -167,8 +167,8 @@ class SchemaGuard:
         """Raise `NotApartError` if something outside of the schema is locked for writing."""
         for relation, mode in rows(connection, _LOCKED, schema=self._schema):
             raise NotApartError(
-                f"A script has locked {relation} ({mode}), which is not in the shadow's schema. All "
-                "that it did is rolled back. Use --topology database or --shadow-url URL."
+                f"A script has locked {relation} ({mode}), which is not in the shadow's schema. "
+                "All that it did is rolled back. Use --topology database or --shadow-url URL."
             )
 
 
@@ -219,8 +219,8 @@ def reason_against_schema(
                 change, on = finding.change, finding.change.on
                 if isinstance(change, RawSql):
                     return (
-                        f"revision {revision.revision}, line {operation.line}: nobody can tell what "
-                        f"{change.text} does, because {change.why}"
+                        f"revision {revision.revision}, line {operation.line}: nobody can tell "
+                        f"what {change.text} does, because {change.why}"
                     )
                 if on is not None and on.schema is not None:
                     return f"revision {revision.revision}, line {operation.line} names {on}"

@@ -1,0 +1,190 @@
+"""Rows of production, written to the shadow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from alembic_zanith.failures import server_message
+from alembic_zanith.identifiers import QualifiedName, literal, quote
+from alembic_zanith.sql import rows, run, run_all, scalar
+from alembic_zanith.verification import SampleLine
+
+from .choosing import Chosen, Row
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_COLUMNS = """
+SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod)
+  FROM pg_catalog.pg_attribute a
+ WHERE a.attrelid = pg_catalog.to_regclass(:name) AND a.attnum > 0 AND NOT a.attisdropped
+   AND a.attgenerated = ''
+"""
+
+_TRIGGERS = """
+SELECT t.tgname::text, t.tgenabled::text FROM pg_catalog.pg_trigger t
+ WHERE t.tgrelid = pg_catalog.to_regclass(:name) AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+"""
+
+_ENABLE = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}
+# What may go in one attempt; a row that is refused is looked for by halves.
+_AT_ONCE = 200
+
+
+def fill(shadow: Connection, chosen: Mapping[int, Chosen], schema: str | None) -> list[SampleLine]:
+    """Write the rows, parents first, and return a line for each table."""
+    targets = {oid: _Target(shadow, each, schema) for oid, each in chosen.items()}
+    # Rows wait for those that they refer to.
+    waiting = {oid: list(each.rows.values()) for oid, each in chosen.items()}
+    is_moving = True
+    while is_moving:
+        is_moving = False
+        for oid, target in targets.items():
+            ready = [row for row in waiting[oid] if _is_ready(target.chosen, row, targets)]
+            if not ready:
+                continue
+            done = {id(row) for row in ready}
+            waiting[oid] = [row for row in waiting[oid] if id(row) not in done]
+            is_moving = target.write(ready) > 0 or is_moving
+    for oid, left in waiting.items():
+        if left:
+            targets[oid].refuse(len(left), "what they refer to was not copied")
+    for target in targets.values():
+        target.advance_sequences()
+    return [target.line() for target in targets.values()]
+
+
+def _is_ready(chosen: Chosen, row: Row, targets: Mapping[int, _Target]) -> bool:
+    for reference in chosen.table.references:
+        parent = targets.get(reference.parent)
+        if parent is None or not chosen.has(reference.columns):
+            continue
+        key = chosen.values(reference.columns, row)
+        if None in key:
+            continue
+        own = reference.parent == chosen.table.oid and key == chosen.values(
+            reference.parent_columns, row
+        )
+        if not own and key not in parent.keys(reference.parent_columns):
+            return False
+    return True
+
+
+class _Target:
+    """A table of the shadow that rows are written to."""
+
+    def __init__(self, shadow: Connection, chosen: Chosen, schema: str | None) -> None:
+        self.chosen = chosen
+        self._shadow = shadow
+        self._name = QualifiedName(schema or chosen.table.name.schema, chosen.table.name.name)
+        types = dict(rows(shadow, _COLUMNS, name=str(self._name)))
+        self._types = {name: types[name] for name in chosen.table.columns if name in types}
+        self._written = list[Row]()
+        self._keys = dict[tuple[str, ...], set[Row]]()
+        self._refused = 0
+        self._why = ""
+
+    def keys(self, columns: tuple[str, ...]) -> set[Row]:
+        """Return what the rows that were written have in some columns."""
+        if columns not in self._keys:
+            self._keys[columns] = {self.chosen.values(columns, row) for row in self._written}
+        return self._keys[columns]
+
+    def write(self, ready: list[Row]) -> int:
+        """Write rows, and return how many the shadow has taken."""
+        if not self._types:
+            self.refuse(len(ready), "the shadow has no such table")
+            return 0
+        before = len(self._written)
+        with self._without_triggers():
+            for start in range(0, len(ready), _AT_ONCE):
+                self._write(ready[start : start + _AT_ONCE])
+        for columns, known in self._keys.items():
+            known |= {self.chosen.values(columns, row) for row in self._written[before:]}
+        return len(self._written) - before
+
+    def _write(self, some: list[Row]) -> None:
+        savepoint = self._shadow.begin_nested()
+        try:
+            self._shadow.execute(text(self._insert()), [self._parameters(row) for row in some])
+        except DBAPIError as error:
+            savepoint.rollback()
+            if len(some) == 1:
+                self.refuse(1, server_message(error))
+                return
+            middle = len(some) // 2
+            self._write(some[:middle])
+            self._write(some[middle:])
+        else:
+            savepoint.commit()
+            self._written += some
+
+    def _insert(self) -> str:
+        """As text first, which every driver can send; then as the type that the column has."""
+        names = ", ".join(quote(each).replace(":", r"\:") for each in self._types)
+        values = ", ".join(
+            f"CAST(CAST(:v{n} AS text) AS {type_.replace(':', chr(92) + ':')})"
+            for n, type_ in enumerate(self._types.values())
+        )
+        table = str(self._name).replace(":", r"\:")
+        return f"INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE VALUES ({values})"
+
+    def _parameters(self, row: Row) -> dict[str, str | None]:
+        values = self.chosen.values(self._types, row)
+        return {f"v{n}": value for n, value in enumerate(values)}
+
+    @contextmanager
+    def _without_triggers(self) -> Iterator[None]:
+        """Copied rows set nothing off."""
+        found = rows(self._shadow, _TRIGGERS, name=str(self._name))
+        if not found:
+            yield
+            return
+        run(self._shadow, f"ALTER TABLE {self._name} DISABLE TRIGGER USER")
+        yield
+        run_all(
+            self._shadow,
+            (
+                f"ALTER TABLE {self._name} {_ENABLE[state]} TRIGGER {quote(name)}"
+                for name, state in found
+            ),
+        )
+
+    def advance_sequences(self) -> None:
+        """Have the sequences of the columns go on behind what was copied."""
+        if not self._written:
+            return
+        for column in self._types:
+            serial = scalar(
+                self._shadow,
+                "SELECT pg_catalog.pg_get_serial_sequence(:name, :column)",
+                name=str(self._name),
+                column=column,
+            )
+            if serial is not None:
+                run(
+                    self._shadow,
+                    f"SELECT pg_catalog.setval({literal(serial)}, greatest(max({quote(column)}), 1))"
+                    f" FROM {self._name}",
+                )
+
+    def refuse(self, count: int, why: str) -> None:
+        """Note rows that were left out."""
+        self._refused += count
+        self._why = self._why or why
+
+    def line(self) -> SampleLine:
+        """Return what became of the table."""
+        notes = [self.chosen.note] if self.chosen.note else []
+        if self._refused:
+            notes.append(f"{self._refused} left out: {self._why}")
+        missing = [each for each in self.chosen.table.columns if each not in self._types]
+        if missing and self._types:
+            notes.append(f"without {', '.join(missing)}, which the shadow has not got")
+        name = self.chosen.table.name.display
+        return SampleLine(name, len(self._written), "; ".join(notes))
