@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 COMMAND_LINE_MODULE = "alembic.config"
 RECOVER = "zanith-recover"
 PLAN = "zanith-plan"
+VERIFY = "zanith-verify"
+DRIFT = "zanith-drift"
 GATED = ("upgrade", "downgrade")
 
 
@@ -95,6 +97,8 @@ def add_commands(subparsers: _SubParsersAction[ArgumentParser]) -> None:
             "List, restore, export and purge what reversible drops have parked.",
         ),
         (PLAN, zanith_plan, "Show what pending revisions do, and if the gates let them pass."),
+        (VERIFY, zanith_verify, "Rehearse pending revisions on a shadow database."),
+        (DRIFT, zanith_drift, "Show what was changed in the database by hand."),
     ):
         # With no prefix character, "--help" and all the rest after the name are plain arguments:
         # click reads them.
@@ -171,6 +175,20 @@ def zanith_plan(config: Config, arguments: Sequence[str]) -> None:
     from alembic_zanith.cli import plan
 
     plan(config, arguments)
+
+
+def zanith_verify(config: Config, arguments: Sequence[str]) -> None:
+    """Run `alembic zanith-verify` with the arguments after its name."""
+    from alembic_zanith.cli import verify
+
+    verify(config, arguments)
+
+
+def zanith_drift(config: Config, arguments: Sequence[str]) -> None:
+    """Run `alembic zanith-drift` with the arguments after its name."""
+    from alembic_zanith.cli import drift
+
+    drift(config, arguments)
 
 
 class _PluginModule(ModuleType):

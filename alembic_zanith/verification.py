@@ -145,3 +145,36 @@ class Verification:
         if self.verdict is Verdict.DRIFT and not self.drift:
             return "With --strict no finding is let pass: mend what is found, and verify again."
         return self.verdict.next_step
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """How production differs from what its own history leads to.
+
+    `differences` are sentences without their full stop: what production has more, has not, or has
+    otherwise.
+    """
+
+    verdict: Verdict
+    database: str | None = None
+    where: str = ""
+    heads: tuple[str, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    differences: tuple[str, ...] = ()
+    failure: str = ""
+    kept: str = ""
+
+    @property
+    def next_step(self) -> str:
+        """What to do now."""
+        match self.verdict:
+            case Verdict.OK:
+                return "Production is what its history says."
+            case Verdict.DRIFT:
+                return (
+                    "Somebody has changed production by hand. Write a revision that does the same "
+                    "and stamp it, or take the change back, before the next deploy meets it."
+                )
+            case Verdict.APPLY_FAILED:
+                return "The history does not run on an empty database any more; see above."
+        return self.verdict.next_step

@@ -1,5 +1,5 @@
 """The `alembic zanith-*` commands: thin shells over the rest of the package."""
 
-from .main import plan, recover
+from .main import drift, plan, recover, verify
 
-__all__ = ["plan", "recover"]
+__all__ = ["drift", "plan", "recover", "verify"]

@@ -47,8 +47,11 @@ class NoPlan(Failure):
     exit_code = 2
 
 
-class PlanningCommand(click.Command):
+class AskingCommand(click.Command):
     """A command that ends with `FAILED: …`, and with status 2, in place of a traceback."""
+
+    without_database = ""
+    """What to do where the database cannot be reached, if there is anything."""
 
     def invoke(self, ctx: click.Context) -> Any:
         project: Project = ctx.obj
@@ -59,8 +62,14 @@ class PlanningCommand(click.Command):
             if message is None or project.raise_errors:
                 raise
             if not isinstance(error, CommandError | SQLAlchemyError) or _is_unreachable(error):
-                message += " With --offline a plan needs no database."
+                message += self.without_database
             raise NoPlan(without_passwords(message)) from error
+
+
+class PlanningCommand(AskingCommand):
+    """The same for plans."""
+
+    without_database = " With --offline a plan needs no database."
 
 
 def _is_unreachable(error: Exception) -> bool:

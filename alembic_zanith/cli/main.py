@@ -50,6 +50,45 @@ def plan(config: Config, arguments: Sequence[str]) -> NoReturn:
     raise SystemExit(0)
 
 
+def verify(config: Config, arguments: Sequence[str]) -> NoReturn:
+    """Run `zanith-verify` with these arguments on the project of an Alembic config.
+
+    Ends like a program, with `SystemExit`: status 0 for the verdict ok, 3 for drift, 4 for
+    apply-failed, 5 for shadow-unreachable, 2 where nothing could be begun.
+
+    Example::
+
+        verify(Config("alembic.ini"), ["--topology", "database", "--sample", "1000"])
+    """
+    from .project import Project
+    from .verify_command import VERIFY, zanith_verify
+
+    zanith_verify.main(
+        list(arguments), prog_name=f"{_program()} {VERIFY}", obj=Project(config, VERIFY)
+    )
+    raise SystemExit(0)
+
+
+def drift(config: Config, arguments: Sequence[str]) -> NoReturn:
+    """Run `zanith-drift` with these arguments on the project of an Alembic config.
+
+    Ends like a program, with `SystemExit`: status 0 where production is what its history says, 3
+    where it is not, 4 where the history does not run, 5 where there is no shadow, 2 where nothing
+    could be begun.
+
+    Example::
+
+        drift(Config("alembic.ini"), ["--json"])
+    """
+    from .drift_command import DRIFT, zanith_drift
+    from .project import Project
+
+    zanith_drift.main(
+        list(arguments), prog_name=f"{_program()} {DRIFT}", obj=Project(config, DRIFT)
+    )
+    raise SystemExit(0)
+
+
 def _program() -> str:
     program = PurePath(sys.argv[0]).name if sys.argv and sys.argv[0] else "alembic"
     return "alembic" if program == "__main__.py" else program

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import inspect
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +35,7 @@ from alembic_zanith.reports.terminal import Terminal
 from alembic_zanith.sql import reading
 
 from .errors import PlanningCommand
+from .flags import flags_set
 from .options import database_option, gate_options
 from .pending import Asked, Pending, pending
 from .project import Database, Project
@@ -85,7 +85,7 @@ def zanith_plan(
     """
     project: Project = ctx.obj
     asked = Asked(revision, downgrade)
-    with _flags_set(project.config, flags), contextlib.redirect_stdout(sys.stderr):
+    with flags_set(project.config, flags), contextlib.redirect_stdout(sys.stderr):
         script = ScriptDirectory.from_config(project.config)
         make = _offline if offline else _online
         reports = make(project, script, asked, database)
@@ -104,18 +104,6 @@ def steps_last(arguments: Sequence[str]) -> list[str]:
     if not steps or "--" in arguments:
         return list(arguments)
     return [*(each for each in arguments if each not in steps), "--", *steps]
-
-
-@contextlib.contextmanager
-def _flags_set(config: Config, flags: Mapping[str, Any]) -> Iterator[None]:
-    """Have settings read the flags where they read those of `alembic upgrade`."""
-    given = config.cmd_opts
-    values = {f"zanith_{name}": value for name, value in flags.items() if value}
-    config.cmd_opts = argparse.Namespace(**(vars(given) if given else {}), **values)
-    try:
-        yield
-    finally:
-        config.cmd_opts = given
 
 
 # -- with a database ---------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import RevisionStep
@@ -17,8 +18,9 @@ from alembic_zanith.audit.recorder import Recorder
 from alembic_zanith.config import SETTINGS, DestructiveOps, PlanSource, Settings, settings_of
 from alembic_zanith.config.sources import flags_given
 from alembic_zanith.errors import RefusedError, UnsupportedDatabaseError
-from alembic_zanith.gates.check import check
+from alembic_zanith.gates.check import check, needs_receipt
 from alembic_zanith.gates.model import Gate, GateReport, Refusal
+from alembic_zanith.gates.receipt import why_not
 from alembic_zanith.locking.advisory import run_lock
 from alembic_zanith.locking.blockers import watching_blockers
 from alembic_zanith.locking.retrying import RetryPolicy
@@ -250,7 +252,7 @@ class _GatedRun:
         if connection is not None:
             began = not connection.in_transaction()
             plan = with_live_facts(plan, connection, ceilings(self._settings))
-        report = check(plan, self._settings)
+        report = check(plan, self._settings, self._why_no_receipt(steps))
         report = replace(report, refusals=(*self._without_a_transaction(), *report.refusals))
         if connection is not None:
             if self._preflight is not None:
@@ -258,6 +260,25 @@ class _GatedRun:
             if began:
                 connection.rollback()
         return plan, report
+
+    def _why_no_receipt(self, steps: Sequence[RevisionStep]) -> str | None:
+        """Return why there is no receipt that is good for the steps, if one is needed."""
+        settings, context = self._settings, self._context
+        if not needs_receipt(settings, is_downgrade=not steps[0].is_upgrade):
+            return None
+        version: str | None = None
+        heads: tuple[str, ...] | None = None
+        if not context.as_sql and context.connection is not None:
+            setting = "SELECT pg_catalog.current_setting('server_version')"
+            version = str(scalar(context.connection, setting))
+            heads = context.get_current_heads()
+        return why_not(
+            Path(settings.receipt),
+            [step.revision for step in steps],
+            heads,
+            max_age_ms=settings.receipt_max_age,
+            server_version=version,
+        )
 
     @cached_property
     def _default_schema(self) -> str | None:

@@ -13,8 +13,11 @@ from alembic_zanith.risk.levels import Level
 from .model import Gate, GateReport, Refusal
 
 
-def check(plan: Plan, settings: Settings) -> GateReport:
+def check(plan: Plan, settings: Settings, receipt: str | None = None) -> GateReport:
     """Return what the gates that need no database say of a plan.
+
+    `receipt` is why there is no receipt of a rehearsal that is good for it; None where there is
+    one, or nobody has looked for it.
 
     Example::
 
@@ -22,7 +25,7 @@ def check(plan: Plan, settings: Settings) -> GateReport:
         if not report.passed:
             raise RefusedError(refusal_text(plan, report))
     """
-    refusals = [*_of_the_run(plan, settings)]
+    refusals = [*_of_the_run(plan, settings, receipt)]
     for revision, operation in plan.operations:
         refusals.extend(check_operation(operation, settings, revision))
     return GateReport(settings.mode.value, tuple(refusals), tuple(_warnings(plan, settings)))
@@ -77,20 +80,27 @@ def _too_risky(assessment: Assessment, settings: Settings) -> str:
     )
 
 
-def _of_the_run(plan: Plan, settings: Settings) -> Iterator[Refusal]:
-    if not plan.revisions or settings.skip_shadow_check:
+def needs_receipt(settings: Settings, *, is_downgrade: bool) -> bool:
+    """Whether gate 6 is up. What is rehearsed are upgrades."""
+    if is_downgrade or settings.skip_shadow_check:
+        return False
+    return settings.shadow_verified or settings.shadow_check is ShadowCheck.REQUIRED
+
+
+def _of_the_run(plan: Plan, settings: Settings, receipt: str | None) -> Iterator[Refusal]:
+    is_needed = needs_receipt(settings, is_downgrade=plan.is_downgrade)
+    if not plan.revisions or receipt is None or not is_needed:
         return
-    if settings.shadow_verified or settings.shadow_check is ShadowCheck.REQUIRED:
-        because = (
-            "--shadow-verified asks for one"
-            if settings.shadow_verified
-            else f"mode {settings.mode.value} requires one"
-        )
-        yield Refusal(
-            Gate.SHADOW,
-            f"there is no receipt of a rehearsal on a shadow database, and {because}",
-            "To run without one, add --skip-shadow-check.",
-        )
+    because = (
+        "--shadow-verified asks for one"
+        if settings.shadow_verified
+        else f"mode {settings.mode.value} requires one"
+    )
+    yield Refusal(
+        Gate.SHADOW,
+        f"{receipt.rstrip('.')}; {because}",
+        "To run without one, add --skip-shadow-check.",
+    )
 
 
 def _warnings(plan: Plan, settings: Settings) -> Iterator[str]:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from alembic.runtime.migration import MigrationStep
 from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.config import ShadowTopology
@@ -18,6 +19,7 @@ from alembic_zanith.plan.model import Plan
 from alembic_zanith.risk.change import TableRef
 from alembic_zanith.snapshots import Snapshot, differences
 from alembic_zanith.sql import reading
+from alembic_zanith.steps import StepsListener
 from alembic_zanith.verification import (
     Finding,
     FindingKind,
@@ -154,8 +156,6 @@ class _Run:
             return Plan(())
         production = self._production
         revisions = production.scripts.revision_map
-        from alembic.runtime.migration import MigrationStep
-
         steps = [MigrationStep.upgrade_from_script(revisions, each) for each in self._scripts]
         with reading(production.connection):
             plan, _ = plan_steps(
@@ -208,10 +208,10 @@ class _Run:
             connection = rehearsal.shadow.connection
             self._observer = Observer(connection, [self._production.context.version_table])
             self._restores = Restores(connection, rehearsal.workspace, rehearsal.snapshot)
-            listeners = [self._observer, self._restores] if self._request.rehearses else []
-            rehearsal.run(
-                rehearsal.upgrades(self._scripts), listeners or [self._observer], self._begin
-            )
+            listeners: list[StepsListener] = [self._observer]
+            if self._request.rehearses:
+                listeners.append(self._restores)
+            rehearsal.run(rehearsal.upgrades(self._scripts), listeners, self._begin)
 
     def _how(self) -> str:
         if self._request.from_production:

@@ -169,8 +169,8 @@ class _Target:
             if serial is not None:
                 run(
                     self._shadow,
-                    f"SELECT pg_catalog.setval({literal(serial)}, greatest(max({quote(column)}), 1))"
-                    f" FROM {self._name}",
+                    f"SELECT pg_catalog.setval({literal(serial)}, "
+                    f"greatest(max({quote(column)}), 1)) FROM {self._name}",
                 )
 
     def refuse(self, count: int, why: str) -> None:

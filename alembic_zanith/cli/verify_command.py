@@ -1,0 +1,190 @@
+"""`alembic zanith-verify`: pending revisions, rehearsed on a shadow database."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from alembic.script import ScriptDirectory
+
+from alembic_zanith.config import Settings, load_settings, settings_of
+from alembic_zanith.enforcement import arguments_of
+from alembic_zanith.errors import ZanithError
+from alembic_zanith.gates.receipt import Receipt, RehearsedDatabase, rehearsed, write_receipt
+from alembic_zanith.reports.verify_json import verifications_json
+from alembic_zanith.reports.verify_terminal import verification_lines
+from alembic_zanith.sql import is_autocommit, run
+from alembic_zanith.verification import Verdict, Verification
+from alembic_zanith.verify.production import Production
+from alembic_zanith.verify.run import VerifyRequest, verify
+from alembic_zanith.verify.shadow import ShadowRequest
+
+from .errors import AskingCommand
+from .flags import flags_set
+from .options import database_option
+from .pending import Asked, pending
+from .project import Database, Project
+
+if TYPE_CHECKING:
+    from alembic.script import Script
+
+VERIFY = "zanith-verify"
+
+
+@click.command(VERIFY, cls=AskingCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("revision", required=False)
+@shadow_options
+@click.option(
+    "--sample",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Copy up to N rows of each affected table, and what they refer to.",
+)
+@click.option(
+    "--schema-from-production",
+    is_flag=True,
+    help="Start from production's schema, not from the first revision.",
+)
+@click.option("--strict", is_flag=True, help="Let findings count as drift.")
+@click.option("--no-rehearsals", is_flag=True, help="Neither restore anything nor go back.")
+@click.option("--receipt", metavar="FILE", help="Write the receipt there.")
+@click.option(
+    "--format", "format_name", type=click.Choice(["terminal", "json"]), default="terminal"
+)
+@click.option("-o", "--output", metavar="FILE", help="Write the report there.")
+@click.option("-v", "--verbose", is_flag=True, help="Show all operations.")
+@database_option
+@click.pass_context
+def zanith_verify(
+    ctx: click.Context,
+    /,
+    revision: str | None,
+    shadow_url: str | None,
+    topology: str | None,
+    keep: bool,
+    sample: int,
+    schema_from_production: bool,
+    strict: bool,
+    no_rehearsals: bool,
+    receipt: str | None,
+    format_name: str,
+    output: str | None,
+    verbose: bool,
+    database: str | None,
+) -> None:
+    """Run pending revisions on a shadow, and see if they lead to what the models say.
+
+    REVISION is what `alembic upgrade` takes (default: all heads). Production is only read. The exit
+    status is 0 for the verdict ok, 3 for drift, 4 for apply-failed, 5 for shadow-unreachable, and 2
+    where nothing could be begun. With the verdict ok the receipt is written that
+    `alembic upgrade --shadow-verified` asks for.
+    """
+    project: Project = ctx.obj
+    given = {**shadow_flags(shadow_url, topology), "receipt": receipt}
+    rehearsed_by_label: dict[str, list[Script]] = {}
+    scripts = ScriptDirectory.from_config(project.config)
+    asked = Asked(revision)
+
+    def work(visited: Database) -> Verification:
+        settings = settings_of(visited.context)
+        production = production_of(visited, settings, scripts)
+        steps = pending(production.scripts, asked, visited.heads).steps
+        rehearsed_by_label[visited.label] = [step.revision for step in steps]
+        request = VerifyRequest(
+            ShadowRequest(settings.shadow_topology, settings.shadow_url, keep),
+            sample,
+            schema_from_production,
+            strict,
+            not no_rehearsals,
+        )
+        return verify(production, steps, request)
+
+    with flags_set(project.config, given), contextlib.redirect_stdout(sys.stderr):
+        settings = load_settings(project.config)
+        found = project.visit(work, database, every_run=True)
+        results = [
+            replace(each, database=label if len(found) > 1 else None)
+            for label, each in found.items()
+        ]
+        receipts = [*rehearsed_by_label.values()]
+        results = _with_receipt(results, receipts, scripts, Path(settings.receipt))
+    _show(results, format_name, output, verbose=verbose)
+    ctx.exit(max(each.verdict.exit_status for each in results))
+
+
+def production_of(visited: Database, settings: Settings, scripts: ScriptDirectory) -> Production:
+    """Return what a rehearsal needs to know of a database."""
+    if not is_autocommit(visited.connection):
+        # A rehearsal takes its time, and production's transaction waits for it.
+        run(visited.connection, "SET LOCAL idle_in_transaction_session_timeout = 0")
+    environment = visited.context.environment_context
+    return Production(
+        visited.context,
+        visited.connection,
+        settings,
+        visited.workspace,
+        # env.py may have said where else its revisions are.
+        scripts if environment is None else environment.script,
+        tuple(visited.heads),
+        arguments_of(visited.context),
+        visited.label,
+    )
+
+
+def _with_receipt(
+    results: Sequence[Verification],
+    scripts: Sequence[Sequence[Script]],
+    directory: ScriptDirectory,
+    path: Path,
+) -> list[Verification]:
+    """Write the receipt where all went well, and take an older one away where it did not."""
+    if not any(scripts):
+        return [*results]
+    if not all(each.verdict is Verdict.OK for each in results):
+        path.unlink(missing_ok=True)
+        return [*results]
+    databases = tuple(
+        RehearsedDatabase(
+            each.database,
+            each.heads,
+            rehearsed(pending_ones),
+            each.server_version,
+            each.production_version,
+            each.verdict.word,
+            tuple(finding.text for finding in each.findings),
+        )
+        for each, pending_ones in zip(results, scripts, strict=True)
+    )
+    heads = tuple(directory.get_heads())
+    now = dt.datetime.now(dt.UTC)
+    write_receipt(path, Receipt(databases, heads, now, version("alembic-zanith")))
+    return [replace(each, receipt=str(path)) for each in results]
+
+
+def _show(
+    results: Sequence[Verification], format_name: str, output: str | None, *, verbose: bool
+) -> None:
+    text = verifications_json(results) if format_name == "json" else _text(results, verbose)
+    if output in (None, "-"):
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(str(output)).write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise ZanithError(f"The report was not written: {output}: {error.strerror}.") from error
+    for each in results:
+        label = f"{each.database}: " if each.database else ""
+        click.echo(f"{label}{each.verdict.word}")
+
+
+def _text(results: Sequence[Verification], verbose: bool) -> str:
+    pages = ("\n".join(verification_lines(each, verbose=verbose)) for each in results)
+    return "\n\n".join(pages) + "\n"
