@@ -19,7 +19,7 @@ from .errors import AskingCommand
 from .flags import flags_set
 from .options import database_option, json_option
 from .project import Database, Project
-from .verify_command import production_of, shadow_flags, shadow_options
+from .shadow import production_of, shadow_flags, shadow_options
 
 DRIFT = "zanith-drift"
 

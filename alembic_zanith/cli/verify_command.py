@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING
 import click
 from alembic.script import ScriptDirectory
 
-from alembic_zanith.config import Settings, load_settings, settings_of
-from alembic_zanith.enforcement import arguments_of
+from alembic_zanith.config import load_settings, settings_of
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.gates.receipt import Receipt, RehearsedDatabase, rehearsed, write_receipt
 from alembic_zanith.reports.verify_json import verifications_json
 from alembic_zanith.reports.verify_terminal import verification_lines
-from alembic_zanith.sql import is_autocommit, run
 from alembic_zanith.verification import Verdict, Verification
-from alembic_zanith.verify.production import Production
 from alembic_zanith.verify.run import VerifyRequest, verify
 from alembic_zanith.verify.shadow import ShadowRequest
 
@@ -31,6 +28,7 @@ from .flags import flags_set
 from .options import database_option
 from .pending import Asked, pending
 from .project import Database, Project
+from .shadow import production_of, shadow_flags, shadow_options
 
 if TYPE_CHECKING:
     from alembic.script import Script
@@ -118,25 +116,6 @@ def zanith_verify(
         results = _with_receipt(results, receipts, scripts, Path(settings.receipt))
     _show(results, format_name, output, verbose=verbose)
     ctx.exit(max(each.verdict.exit_status for each in results))
-
-
-def production_of(visited: Database, settings: Settings, scripts: ScriptDirectory) -> Production:
-    """Return what a rehearsal needs to know of a database."""
-    if not is_autocommit(visited.connection):
-        # A rehearsal takes its time, and production's transaction waits for it.
-        run(visited.connection, "SET LOCAL idle_in_transaction_session_timeout = 0")
-    environment = visited.context.environment_context
-    return Production(
-        visited.context,
-        visited.connection,
-        settings,
-        visited.workspace,
-        # env.py may have said where else its revisions are.
-        scripts if environment is None else environment.script,
-        tuple(visited.heads),
-        arguments_of(visited.context),
-        visited.label,
-    )
 
 
 def _with_receipt(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from alembic_zanith.identifiers import quote
+from alembic_zanith.identifiers import display_name
 
 FORMAT = 1
 """The version of what `Snapshot.content` looks like."""
@@ -38,7 +38,7 @@ class Snapshot:
         `schema` is one that this package has made, with a name that stands nowhere else.
         """
         named = re.compile(rf'(?<![\w"])"?{re.escape(schema)}"?\.')
-        renamed = _replaced(self.content, named, f"{quote(to)}.")
+        renamed = _replaced(self.content, named, f"{display_name(to)}.")
         schemas = renamed["schemas"]
         if schema in schemas:
             schemas[to] = schemas.pop(schema)

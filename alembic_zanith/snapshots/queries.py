@@ -35,7 +35,9 @@ SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text,
          'options', c.reloptions,
          'row_security', CASE WHEN c.relrowsecurity THEN
                            CASE WHEN c.relforcerowsecurity THEN 'forced' ELSE 'enabled' END END,
-         'replica_identity', CASE c.relreplident WHEN 'n' THEN 'nothing' WHEN 'f' THEN 'full' END,
+         'replica_identity', CASE WHEN c.relkind IN ('r', 'p') THEN
+                               CASE c.relreplident WHEN 'n' THEN 'nothing' WHEN 'f' THEN 'full' END
+                             END,
          'partition_key', pg_catalog.pg_get_partkeydef(c.oid),
          'bound', pg_catalog.pg_get_expr(c.relpartbound, c.oid),
          'inherits', (SELECT pg_catalog.array_agg(
@@ -131,7 +133,7 @@ SELECT c.oid::bigint, s.stxname::text, pg_catalog.pg_get_statisticsobjdef(s.oid)
 SEQUENCES = f"""
 SELECT n.nspname::text, c.relname::text, s.seqtypid::regtype::text, s.seqstart, s.seqincrement,
        s.seqmin, s.seqmax, s.seqcache, s.seqcycle,
-       (SELECT pg_catalog.format('%I.%I.%I', tn.nspname, t.relname, a.attname)
+       (SELECT ARRAY[tn.nspname::text, t.relname::text, a.attname::text]
           FROM pg_catalog.pg_depend o
           JOIN pg_catalog.pg_class t ON t.oid = o.refobjid
           JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from alembic_zanith.identifiers import is_zanith_name
+from alembic_zanith.identifiers import display_name, is_zanith_name
 from alembic_zanith.integrity import pinned_settings
 from alembic_zanith.sql import rows
 
@@ -160,7 +160,8 @@ class _Reader:
             if not is_zanith_name(name):
                 text = f"AS {type_} START {start} INCREMENT {increment} MINVALUE {low}"
                 text += f" MAXVALUE {high} CACHE {cache}" + (" CYCLE" if cycle else "")
-                text += f" OWNED BY {owner}" if owner and not is_zanith_name_in(owner) else ""
+                if owner and not any(map(is_zanith_name, owner[1:])):
+                    text += f" OWNED BY {'.'.join(map(display_name, owner))}"
                 self._schemas[schema]["sequences"][name] = text
         for schema, name, kind, definition in self._rows(queries.TYPES):
             if not is_zanith_name(name):
@@ -192,11 +193,6 @@ class _Reader:
                 for name, *rest in rows(self._connection, queries.PUBLICATIONS)
             },
         }
-
-
-def is_zanith_name_in(qualified: str) -> bool:
-    """Whether a part of a qualified name is a parked one."""
-    return any(is_zanith_name(part.strip('"')) for part in qualified.split("."))
 
 
 def _publication(

@@ -186,5 +186,4 @@ class _Target:
         missing = [each for each in self.chosen.table.columns if each not in self._types]
         if missing and self._types:
             notes.append(f"without {', '.join(missing)}, which the shadow has not got")
-        name = self.chosen.table.name.display
-        return SampleLine(name, len(self._written), "; ".join(notes))
+        return SampleLine(self.chosen.table.shown, len(self._written), "; ".join(notes))

@@ -37,6 +37,13 @@ class SampledTable:
     """Columns that an index begins with, so that the least and greatest are found quickly."""
 
     @property
+    def shown(self) -> str:
+        """The table for people: without the schema public."""
+        return str(
+            TableRef(self.name.name, None if self.name.schema == "public" else self.name.schema)
+        )
+
+    @property
     def source(self) -> str:
         """The table as it is read: without the rows of its heirs, but with its partitions'."""
         return str(self.name) if self.is_partitioned else f"ONLY {self.name}"
