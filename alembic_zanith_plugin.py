@@ -26,6 +26,8 @@ RECOVER = "zanith-recover"
 PLAN = "zanith-plan"
 VERIFY = "zanith-verify"
 DRIFT = "zanith-drift"
+HISTORY = "zanith-history"
+REPORT = "zanith-report"
 GATED = ("upgrade", "downgrade")
 
 
@@ -99,6 +101,8 @@ def add_commands(subparsers: _SubParsersAction[ArgumentParser]) -> None:
         (PLAN, zanith_plan, "Show what pending revisions do, and if the gates let them pass."),
         (VERIFY, zanith_verify, "Rehearse pending revisions on a shadow database."),
         (DRIFT, zanith_drift, "Show what was changed in the database by hand."),
+        (HISTORY, zanith_history, "Show what has run, and the schema as it was."),
+        (REPORT, zanith_report, "Write a page about what has run."),
     ):
         # With no prefix character, "--help" and all the rest after the name are plain arguments:
         # click reads them.
@@ -189,6 +193,20 @@ def zanith_drift(config: Config, arguments: Sequence[str]) -> None:
     from alembic_zanith.cli import drift
 
     drift(config, arguments)
+
+
+def zanith_history(config: Config, arguments: Sequence[str]) -> None:
+    """Run `alembic zanith-history` with the arguments after its name."""
+    from alembic_zanith.cli import history
+
+    history(config, arguments)
+
+
+def zanith_report(config: Config, arguments: Sequence[str]) -> None:
+    """Run `alembic zanith-report` with the arguments after its name."""
+    from alembic_zanith.cli import report
+
+    report(config, arguments)
 
 
 class _PluginModule(ModuleType):

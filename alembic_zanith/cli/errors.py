@@ -35,7 +35,8 @@ class FailingGroup(click.Group):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            message = _message(error, f"{NAME} {ctx.invoked_subcommand}")
+            action = f"{project.command} {ctx.invoked_subcommand or ''}".strip()
+            message = _message(error, action)
             if message is None or project.raise_errors:
                 raise
             raise Failure(without_passwords(message)) from error

@@ -89,6 +89,42 @@ def drift(config: Config, arguments: Sequence[str]) -> NoReturn:
     raise SystemExit(0)
 
 
+def history(config: Config, arguments: Sequence[str]) -> NoReturn:
+    """Run `zanith-history` with these arguments on the project of an Alembic config.
+
+    Ends like a program, with `SystemExit`: status 0 on success, 1 on failure, 2 on wrong usage.
+
+    Example::
+
+        history(Config("alembic.ini"), ["--since", "7d", "--json"])
+    """
+    from .history_command import HISTORY, zanith_history
+    from .project import Project
+
+    zanith_history.main(
+        list(arguments), prog_name=f"{_program()} {HISTORY}", obj=Project(config, HISTORY)
+    )
+    raise SystemExit(0)
+
+
+def report(config: Config, arguments: Sequence[str]) -> NoReturn:
+    """Run `zanith-report` with these arguments on the project of an Alembic config.
+
+    Ends like a program, with `SystemExit`: status 0 on success, else 2.
+
+    Example::
+
+        report(Config("alembic.ini"), ["--html", "migrations.html"])
+    """
+    from .project import Project
+    from .report_command import REPORT, zanith_report
+
+    zanith_report.main(
+        list(arguments), prog_name=f"{_program()} {REPORT}", obj=Project(config, REPORT)
+    )
+    raise SystemExit(0)
+
+
 def _program() -> str:
     program = PurePath(sys.argv[0]).name if sys.argv and sys.argv[0] else "alembic"
     return "alembic" if program == "__main__.py" else program
