@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import Any
@@ -131,7 +132,7 @@ def test_snapshots_before_and_after_are_stored_once(shop: Project, database: Dat
     found = database.rows(
         "SELECT revision, snapshot_before, snapshot_after FROM _zanith_migrations ORDER BY id"
     )
-    for (_, _, after), (_, before, _) in zip(found[:2], found[1:3], strict=True):
+    for (_, _, after), (_, before, _) in itertools.pairwise(found[:3]):
         assert after == before
     # bbb3 leads back to what aaa1 was.
     assert found[0][2] == found[2][2]

@@ -35,7 +35,7 @@ g line{stroke:currentColor;stroke-width:2;opacity:.55}g circle{fill:currentColor
 .legend{margin:8px 0 0;font-size:13px;display:flex;gap:16px;flex-wrap:wrap}
 .legend .muted{margin:0}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:14px}
+table{border-collapse:collapse;width:100%;min-width:620px;font-size:14px}
 th,td{text-align:left;padding:7px 14px 7px 0;border-bottom:1px solid var(--line);vertical-align:top;
 overflow-wrap:anywhere}
 th{color:var(--muted);font-weight:600;font-size:12.5px;white-space:nowrap}
