@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from alembic import command
 
 from tests.conftest import MakeProject
 from tests.support.database import Database
@@ -481,3 +483,22 @@ def test_names_of_all_kinds_are_recorded(project: Project, database: Database) -
     assert database.scalar("SELECT object_name FROM _zanith_migration_steps").strip('"')[0] == "G"
     sql = database.scalar("SELECT sql FROM _zanith_migration_steps")
     assert name.replace('"', '""').replace("%", "%%")[:8] in sql
+
+
+def test_an_engine_that_lives_on_is_left_as_it_was(project: Project, database: Database) -> None:
+    """A program may upgrade many times over one engine."""
+    project.edit_env(r"^import models$", "")
+    project.edit_env(r"^target_metadata = .*$", "target_metadata = None")
+    project.edit_env(
+        r"connectable = engine_from_config\((?s:.*?)\n    \)\n",
+        'connectable = config.attributes["engine"]\n',
+    )
+    engine = database.engine()
+    for n in range(3):
+        project.revision(f"op.create_table('t{n}', sa.Column('id', sa.Integer))")
+        config = project.config()
+        config.attributes["engine"] = engine
+        command.upgrade(config, "head")
+    gc.collect()
+    assert len(runs(database)) == 3
+    assert len(engine.dialect.dispatch.handle_error) == 0

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 import uuid
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from alembic_zanith.config import Settings, workspace
@@ -64,9 +65,20 @@ class Recorder:
         self._has_given_up = False
 
     def open(self) -> None:
-        """Begin to listen to the connection. It has no end: a commit may come after the run."""
+        """Begin to listen to the connection, for as long as it is there: the run may be committed
+        by env.py after its end.
+        """
         event.listen(self._connection, "commit", self._before_commit)
-        event.listen(self._connection.engine, "handle_error", self._after_error)
+        # An engine lives longer. Errors are told by it alone.
+        engine, me = self._connection.engine, weakref.ref(self)
+
+        def after_error(context: ExceptionContext) -> None:
+            recorder = me()
+            if recorder is not None:
+                recorder._after_error(context)
+
+        event.listen(engine, "handle_error", after_error)
+        weakref.finalize(self, _stop_listening, weakref.ref(engine), after_error)
 
     # -- what happens --------------------------------------------------------------------
 
@@ -83,9 +95,14 @@ class Recorder:
             is_downgrade,
             planned=planned,
         )
-        if self._schema is None:
+        if self._has_given_up:
+            return
+        try:
             # Not later: a failed transaction answers nothing.
-            self._schema = self._bookkeeping_schema()
+            self._schema = self._schema or self._bookkeeping_schema()
+        except self._errors as error:
+            self._give_up(error)
+            return
         self._current.snapshot_before = self._snapshots.before(self._schema)
 
     def began(self, step: Step) -> None:
@@ -108,7 +125,8 @@ class Recorder:
         """Note that the revision has come to its end."""
         assert self._current is not None
         self._current.end()
-        self._current.snapshot_after = self._snapshots.after()
+        if not self._has_given_up:
+            self._current.snapshot_after = self._snapshots.after()
         self._finished.append(self._current)
         self._current = None
         if is_autocommit(self._connection):
@@ -122,9 +140,12 @@ class Recorder:
         try:
             self._write(self._connection, finished)
         except self._errors as error:
-            self._has_given_up = True
-            log.warning("This run of migrations is not recorded: %s.", reason_of(error))
+            self._give_up(error)
         self._written += finished
+
+    def _give_up(self, error: Exception) -> None:
+        self._has_given_up = True
+        log.warning("This run of migrations is not recorded: %s.", reason_of(error))
 
     def failed(self, error: BaseException) -> None:
         """Record that the run has failed, over a connection of its own."""
@@ -237,6 +258,12 @@ class Recorder:
         finally:
             if began:
                 connection.rollback()
+
+
+def _stop_listening(engine: weakref.ref[Engine], listener: Callable[..., None]) -> None:
+    there = engine()
+    if there is not None:
+        event.remove(there, "handle_error", listener)
 
 
 def _complete(connection: Connection, schema: str) -> None:

@@ -7,7 +7,8 @@ script, and an upgrade that records nothing else has no use for the models.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection
@@ -128,18 +129,19 @@ def write_snapshots(
 ) -> None:
     """Insert the contents of snapshots, by digest, that are not there yet.
 
+    An error leaves the transaction as it was before.
+
     Raises the driver's own error.
     """
     table = f"{quote(schema)}._zanith_schema_snapshots"
     digests = ", ".join(literal(digest) for digest in snapshots)
-    found = quietly(connection, _KNOWN.format(snapshots=table, digests=digests))
-    known = set(str(found or "").split())
-    for digest, content in snapshots.items():
-        if digest not in known:
-            statement = _SNAPSHOT.format(
-                snapshots=table, digest=literal(digest), content=_json(content)
-            )
-            _in_savepoint(connection, statement)
+    with _savepoint(connection):
+        found = quietly(connection, _KNOWN.format(snapshots=table, digests=digests))
+        known = set(str(found or "").split())
+        for digest, content in snapshots.items():
+            if digest not in known:
+                values = {"digest": literal(digest), "content": _json(content)}
+                quietly(connection, _SNAPSHOT.format(snapshots=table, **values))
 
 
 def _json(value: object) -> str:
@@ -150,23 +152,39 @@ def _json(value: object) -> str:
     return literal(text)
 
 
-def _in_savepoint(connection: Connection, statement: str) -> None:
+_SAVEPOINT = "_zanith_audit"
+
+
+@contextmanager
+def _savepoint(connection: Connection) -> Iterator[None]:
+    """Let nothing that fails in the block be a failure of the transaction."""
     if is_autocommit(connection):
-        quietly(connection, statement)
+        yield
         return
-    name = "_zanith_audit"
+    quietly(connection, f"SAVEPOINT {_SAVEPOINT}")
+    with _rolled_back_on_error(connection):
+        yield
+        quietly(connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
+
+
+@contextmanager
+def _rolled_back_on_error(connection: Connection) -> Iterator[None]:
     try:
-        _at_once(connection, (f"SAVEPOINT {name}", statement, f"RELEASE SAVEPOINT {name}"))
+        yield
     except driver_errors(connection):
-        quietly(connection, f"ROLLBACK TO SAVEPOINT {name}")
-        quietly(connection, f"RELEASE SAVEPOINT {name}")
+        quietly(connection, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+        quietly(connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
         raise
 
 
-def _at_once(connection: Connection, statements: Iterable[str]) -> None:
-    """Send statements in one round trip, where the driver can."""
-    if connection.dialect.driver == "asyncpg":  # it prepares each
-        for each in statements:
-            quietly(connection, each)
+def _in_savepoint(connection: Connection, statement: str) -> None:
+    """Do the same for one statement, in one round trip where the driver can."""
+    if is_autocommit(connection):
+        quietly(connection, statement)
+    elif connection.dialect.driver == "asyncpg":  # it prepares each
+        with _savepoint(connection):
+            quietly(connection, statement)
     else:
-        quietly(connection, "; ".join(statements))
+        at_once = f"SAVEPOINT {_SAVEPOINT}; {statement}; RELEASE SAVEPOINT {_SAVEPOINT}"
+        with _rolled_back_on_error(connection):
+            quietly(connection, at_once)
