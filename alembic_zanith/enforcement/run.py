@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import RevisionStep
 
-from alembic_zanith.config import SETTINGS, DestructiveOps, PlanSource, Settings, settings_of
+from alembic_zanith.config import (
+    SETTINGS,
+    DestructiveOps,
+    PlanSource,
+    Settings,
+    ShadowCheck,
+    settings_of,
+)
 from alembic_zanith.config.sources import flags_given
 from alembic_zanith.errors import RefusedError, UnsupportedDatabaseError
-from alembic_zanith.gates.check import check
+from alembic_zanith.gates.check import check, receipt_asked
 from alembic_zanith.gates.model import Gate, GateReport, Refusal
+from alembic_zanith.gates.receipt import database_of
 from alembic_zanith.locking.advisory import run_lock
 from alembic_zanith.locking.blockers import watching_blockers
 from alembic_zanith.locking.retrying import RetryPolicy
@@ -34,6 +42,7 @@ from .events import listening
 from .guards import Guards
 from .preflight import Preflight, may_be_probed
 from .protect import protect
+from .receipt import wrong_with_receipt
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -98,7 +107,7 @@ class _GatedRun:
                 return
             self._guards = self._guarded(stack)
             steps, heads = self._pending(steps_of)
-            if self._passes(steps):
+            if self._passes(steps, heads):
                 run(functools.partial(self._known, steps, heads))
 
     def _guarded(self, stack: ExitStack) -> Guards:
@@ -152,7 +161,7 @@ class _GatedRun:
         heads_now = context.get_current_heads()
         if tuple(heads) != tuple(heads_now):
             raise self._moved(heads, heads_now)
-        if self._passes(steps):
+        if self._passes(steps, heads):
             yield from self._watched(steps, context)
 
     def _moved(self, heads: Any, heads_now: Any) -> RefusedError:
@@ -182,12 +191,12 @@ class _GatedRun:
             yield step
         self._guards.check()
 
-    def _passes(self, steps: Sequence[RevisionStep | StampStep]) -> bool:
+    def _passes(self, steps: Sequence[RevisionStep | StampStep], heads: Sequence[str]) -> bool:
         """Hold the steps against the gates; return whether they are to be run."""
         scripts = [step for step in steps if isinstance(step, RevisionStep)]
         if not scripts or not _needs_a_plan(self._settings):
             return True
-        plan, report = self.plan(scripts)
+        plan, report = self.plan(scripts, heads)
         self._plan = plan
         if self._settings.dry_run:
             self._show(plan, report)
@@ -211,7 +220,9 @@ class _GatedRun:
         else:
             config.print_stdout(text)
 
-    def plan(self, steps: Sequence[RevisionStep]) -> tuple[Plan, GateReport]:
+    def plan(
+        self, steps: Sequence[RevisionStep], heads: Sequence[str] | None
+    ) -> tuple[Plan, GateReport]:
         """Return what the steps would do, and what the gates say of it."""
         recording = Recording(
             self._context.dialect,
@@ -227,7 +238,10 @@ class _GatedRun:
         if connection is not None:
             began = not connection.in_transaction()
             plan = with_live_facts(plan, connection, ceilings(self._settings))
-        report = check(plan, self._settings)
+        name = database_of(self._context, self._arguments)
+        server = plan.facts.get("server")
+        receipt = wrong_with_receipt(self._settings, steps, heads, server, name)
+        report = check(plan, self._settings, receipt)
         report = replace(report, refusals=(*self._without_a_transaction(), *report.refusals))
         if connection is not None:
             if self._preflight is not None:
@@ -292,8 +306,7 @@ def _needs_a_plan(settings: Settings) -> bool:
     return (
         settings.dry_run
         or settings.preflight
-        or settings.shadow_verified
-        or settings.skip_shadow_check
+        or receipt_asked(settings, is_downgrade=False) is ShadowCheck.REQUIRED
         or not lenient
         or ceilings(settings) != Ceilings()
     )
@@ -304,10 +317,12 @@ def plan_steps(
     settings: Settings,
     steps: Sequence[RevisionStep],
     arguments: dict[str, Any],
+    heads: Sequence[str] | None,
 ) -> tuple[Plan, GateReport]:
     """Return what steps would do in a context, and what the gates say of it. Nothing is run.
 
-    `arguments` are for the scripts. There has to be a step.
+    `arguments` are for the scripts. There has to be a step. `heads` is where the database stands;
+    None where nobody knows.
     """
     # In a dry run all of the SQL is wanted, as it is here.
-    return _GatedRun(context, replace(settings, dry_run=True), arguments).plan(steps)
+    return _GatedRun(context, replace(settings, dry_run=True), arguments).plan(steps, heads)
