@@ -63,7 +63,7 @@ def _digest(content: Mapping[str, Any]) -> str:
 def _replace(path: Path, content: bytes) -> None:
     try:
         # Where it is a link, the file that it leads to.
-        path = path.resolve()
+        path = Path(os.path.realpath(path))
         if path.exists() and not path.is_file():
             raise ZanithError(f"The receipt was not written: {path} is no file. {_ELSEWHERE}")
         part = path.with_name(f".zanith-{secrets.token_hex(8)}.part")
@@ -75,9 +75,9 @@ def _replace(path: Path, content: bytes) -> None:
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ZanithError(
-            f"The receipt was not written: {path}: {error.strerror}. {_ELSEWHERE}"
+            f"The receipt was not written: {path}: {_why(error)}. {_ELSEWHERE}"
         ) from error
 
 
@@ -121,10 +121,13 @@ def _bytes(path: Path) -> bytes:
             "zanith-verify."
         ) from None
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
         raise UnusableReceiptError(
-            f"The receipt {path} cannot be read: {why}. Make it readable. {_ELSEWHERE}"
+            f"The receipt {path} cannot be read: {_why(error)}. Make it readable. {_ELSEWHERE}"
         ) from error
+
+
+def _why(error: OSError | ValueError) -> str:
+    return str(error.strerror if isinstance(error, OSError) else error)
 
 
 class _DuplicateKey(Exception):
