@@ -144,7 +144,7 @@ def test_what_fails_half_way_leaves_the_old_one(
     def no_space(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(receipt_file.os, "fsync", no_space)
+    monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(ZanithError) as error:
         write_receipt(path, replace(FULL, alembic_heads=()))
     assert "The receipt was not written: " in str(error.value)

@@ -16,7 +16,8 @@ def is_loaded_from(module: ModuleType, source: bytes) -> bool:
     took stale bytecode: it knows a file by its size and the second of its last change.
     https://docs.python.org/3/reference/import.html#cached-bytecode-invalidation
 
-    Compared is the compiled code of functions. Values at the top of the module are not.
+    Compared is the compiled code of functions, not what else the module has: values at its top,
+    defaults of arguments.
     """
     try:
         with warnings.catch_warnings():
@@ -63,7 +64,7 @@ def _essence(code: CodeType) -> tuple[Any, ...]:
 def _constant(value: object) -> object:
     if isinstance(value, CodeType):
         return _essence(value)
-    if isinstance(value, tuple):
-        return tuple(map(_constant, value))
+    if isinstance(value, tuple | frozenset):
+        return type(value)(map(_constant, value))
     # 1, 1.0 and True are equal, and not the same in SQL.
     return type(value), value
