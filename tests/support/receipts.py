@@ -64,6 +64,13 @@ def reason(path: Path, pending: Sequence[Script], *heads: str, **values: Any) ->
     return why_not(path, pending, heads, **given)
 
 
+def pending_in(project: Project, target: str = "heads", *heads: str) -> list[Script]:
+    """The scripts of an upgrade of a project, in the order in which they run."""
+    directory = ScriptDirectory.from_config(project.config())
+    steps = directory._upgrade_revs(target, heads)  # type: ignore[arg-type]
+    return [step.revision for step in steps]
+
+
 def write_for(
     project: Project, target: str = "heads", *heads: str, at: str = "", **values: Any
 ) -> Path:
@@ -71,10 +78,9 @@ def write_for(
 
     `values` are those of the rehearsal, `at` is a path in the project's folder.
     """
-    directory = ScriptDirectory.from_config(project.config())
-    scripts = [step.revision for step in directory._upgrade_revs(target, heads)]  # type: ignore[arg-type]
+    scripts = pending_in(project, target, *heads)
     version = str(project.database.scalar("SHOW server_version"))
     path = project.root / (at or "zanith-verify.json")
-    given = {"server_version": version, **values}
-    write_receipt(path, receipt(rehearsal(scripts, *heads, **given), created_at=datetime.now(UTC)))
+    rehearsed_now = rehearsal(scripts, *heads, **{"server_version": version, **values})
+    write_receipt(path, receipt(rehearsed_now, created_at=datetime.now(UTC)))
     return path
