@@ -392,6 +392,32 @@ def test_a_script_that_was_edited_after_it_was_loaded_is_not_what_would_run(
     assert "was edited after its rehearsal" in str(reason(path, folder.pending("c", "b"), "b"))
 
 
+PROXY = """
+import functools
+
+
+class Proxy:
+    def __getattribute__(self, name):
+        raise RuntimeError(f"no {name} outside of a request")
+
+    def __call__(self):
+        pass
+
+
+proxy = Proxy()
+cached = functools.lru_cache(upgrade)
+part = functools.partial(upgrade)
+downgrade.__wrapped__ = upgrade
+upgrade.__wrapped__ = downgrade
+"""
+
+
+def test_a_script_may_have_anything_at_its_top(folder: Folder) -> None:
+    folder.write("c", "b", more=PROXY)
+    (found,) = rehearsed(folder.pending("c", "b"))
+    assert found.revision == "c"
+
+
 @pytest.mark.parametrize("content", ["def upgrade(", "\0"])
 def test_what_is_no_python_any_more_is_not_what_is_loaded(folder: Folder, content: str) -> None:
     pending = folder.pending("c", "b")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Iterator
 from types import CodeType, FunctionType, ModuleType
@@ -31,10 +30,15 @@ def is_loaded_from(module: ModuleType, source: bytes) -> bool:
 
 
 def _functions_of(module: ModuleType) -> Iterator[FunctionType]:
+    """Yield the functions that a module has from its file, those behind decorators as well."""
     for value in vars(module).values():
-        function = inspect.unwrap(value) if callable(value) else value
-        if isinstance(function, FunctionType) and function.__code__.co_filename == module.__file__:
-            yield function
+        seen = set()
+        # By its type, as a proxy of another package's may not like to be asked for anything.
+        while type(value) is FunctionType and value not in seen:
+            seen.add(value)
+            if value.__code__.co_filename == module.__file__:
+                yield value
+            value = vars(value).get("__wrapped__")
 
 
 def _codes_in(code: CodeType) -> Iterator[CodeType]:
