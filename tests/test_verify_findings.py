@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
@@ -10,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.script import ScriptDirectory
 
-from alembic_zanith.gates.receipt import why_not
 from devtools.postgres import LocalPostgres
 from tests.support.database import Database
 from tests.support.project import Project
@@ -313,109 +310,24 @@ def test_the_receipt_opens_production(verified: Project, database: Database) -> 
     )
 
 
-def test_without_one_production_stays_closed(verified: Project, database: Database) -> None:
-    receipt(verified).unlink()
+def test_it_is_good_for_exactly_what_was_rehearsed(verified: Project, database: Database) -> None:
+    """What else makes it no good is in test_receipt.py."""
     before = database.fingerprint()
-    shown = verified.alembic("upgrade", "head", "--mode", "production").failed().output
-    assert "there is no receipt of a rehearsal (zanith-verify.json)" in shown
-    assert database.fingerprint() == before
-
-
-def test_an_edited_script_is_refused(verified: Project, database: Database) -> None:
     script = next(verified.versions.glob("second_*.py"))
-    script.write_text(script.read_text() + "# later\n")
+    source = script.read_text()
+    script.write_text(source + "# later\n")
     shown = verified.alembic("upgrade", "head", "--shadow-verified").failed().output
-    assert "revision second was edited since" in shown
-
-
-def test_another_pending_revision_is_refused(verified: Project) -> None:
+    assert "second" in shown
+    script.write_text(source)
     verified.revision("op.add_column('users', sa.Column('b', sa.Text))", rev_id="third")
     shown = verified.alembic("upgrade", "head", "--shadow-verified").failed().output
-    assert "does not cover revision third, which is pending" in shown
+    assert "third" in shown
+    receipt(verified).rename(verified.root / "elsewhere.json")
+    shown = verified.alembic("upgrade", "second", "--shadow-verified").failed().output
+    assert "zanith-verify" in shown
+    assert database.fingerprint() == before
+    (verified.root / "elsewhere.json").rename(receipt(verified))
     verified.alembic("upgrade", "second", "--shadow-verified").succeeded()
-
-
-def test_a_part_of_what_was_rehearsed_is_refused(shop: Project) -> None:
-    for name in ("second", "third"):
-        shop.revision(f"op.add_column('users', sa.Column('{name}', sa.Text))", rev_id=name)
-    verdict(shop)
-    shown = shop.alembic("upgrade", "+1", "--shadow-verified").failed().output
-    assert "also covers revision third, which is not about to run" in shown
-
-
-def test_an_old_receipt_is_refused(verified: Project) -> None:
-    time.sleep(1.1)
-    shown = verified.alembic(
-        "-x", "zanith_receipt_max_age=1s", "upgrade", "head", "--shadow-verified"
-    ).failed()
-    assert "(receipt_max_age)" in shown.output
-
-
-def test_a_receipt_for_another_database_is_refused(verified: Project, database: Database) -> None:
-    database.execute("DELETE FROM alembic_version")
-    shown = verified.alembic("upgrade", "head", "--shadow-verified").failed().output
-    assert "does not cover revision first, which is pending" in shown
-
-
-def _leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the path of every value and key in a JSON document."""
-    found = [path]
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for key, each in items:
-        found += _leaves(each, (*path, key))
-    return found[0 if path else 1 :]
-
-
-def test_a_receipt_tampered_with_in_any_field_is_refused(verified: Project) -> None:
-    original = receipt(verified).read_text()
-    paths = _leaves(json.loads(original))
-    assert len(paths) > 15
-    scripts = ScriptDirectory.from_config(verified.config())
-    pending = [scripts.get_revision("second")]
-
-    def reason() -> str | None:
-        return why_not(receipt(verified), pending, ["first"], max_age_ms=None)
-
-    assert reason() is None
-    for path in paths:
-        for tampered in (_changed(original, path), _without(original, path)):
-            receipt(verified).write_text(tampered)
-            assert "edited after it was written" in str(reason()) or "is no receipt" in str(
-                reason()
-            ), path
-    for text in ("", "{}", "[]", "null", "{", '{"digest": "x"}', "\x00"):
-        receipt(verified).write_text(text)
-        assert reason() is not None
-    receipt(verified).write_bytes(b"\xff\xfe")
-    assert "is no JSON" in str(reason())
-    receipt(verified).unlink()
-    receipt(verified).mkdir()
-    assert "cannot be read" in str(reason())
-
-
-def _changed(text: str, path: tuple[Any, ...]) -> str:
-    document = json.loads(text)
-    owner = document
-    for key in path[:-1]:
-        owner = owner[key]
-    value = owner[path[-1]]
-    owner[path[-1]] = value + 1 if isinstance(value, int) else f"{value}x"
-    return json.dumps(document)
-
-
-def _without(text: str, path: tuple[Any, ...]) -> str:
-    document = json.loads(text)
-    owner = document
-    for key in path[:-1]:
-        owner = owner[key]
-    del owner[path[-1]]
-    return json.dumps(document)
 
 
 def test_a_rehearsal_that_fails_takes_an_older_receipt_away(verified: Project) -> None:

@@ -119,8 +119,10 @@ def _online(
         found = pending(scripts, asked, database.heads)
         settings = settings_of(database.context)
         with reading(database.connection):
+            # A range may begin somewhere else than where the database stands.
+            heads = None if asked.is_range else database.heads
             return _planned(
-                database.context, settings, found, asked, arguments_of(database.context)
+                database.context, settings, found, asked, arguments_of(database.context), heads
             )
 
     found = project.visit(work, only, every_run=True)
@@ -147,7 +149,7 @@ def _offline(
             # env.py is not asked: it may need what only a server has.
             environment.configure(dialect_name="postgresql", opts={"literal_binds": True})
             context = environment.get_context()
-            reports[label] = _planned(context, settings, found, asked, arguments)
+            reports[label] = _planned(context, settings, found, asked, arguments, heads=None)
     if only is not None and only not in reports:
         known = ", ".join(reports) or "one without a name"
         raise UnknownObjectError(
@@ -190,14 +192,15 @@ def _planned(
     found: Pending,
     asked: Asked,
     arguments: Mapping[str, Any],
+    heads: Sequence[str] | None,
 ) -> PlanReport:
     if found.steps:
-        plan, gates = plan_steps(context, settings, found.steps, dict(arguments))
+        plan, gates = plan_steps(context, settings, found.steps, dict(arguments), heads)
     else:
         plan = Plan((), asked.is_downgrade)
         if not context.as_sql and context.connection is not None:
             plan = with_live_facts(plan, context.connection, ceilings(settings))
-        gates = check(plan, settings)
+        gates = check(plan, settings, receipt=None)
     return PlanReport(plan, replace(gates, warnings=(*gates.warnings, *found.warnings)))
 
 

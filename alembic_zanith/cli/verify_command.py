@@ -6,17 +6,24 @@ import contextlib
 import datetime as dt
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from alembic.script import ScriptDirectory
 
 from alembic_zanith.config import load_settings, settings_of
+from alembic_zanith.enforcement import arguments_of
 from alembic_zanith.errors import ZanithError
-from alembic_zanith.gates.receipt import Receipt, RehearsedDatabase, rehearsed, write_receipt
+from alembic_zanith.gates.receipt import (
+    Receipt,
+    Rehearsal,
+    Rehearsed,
+    database_of,
+    rehearsed,
+    write_receipt,
+)
 from alembic_zanith.reports.verify_json import verifications_json
 from alembic_zanith.reports.verify_terminal import verification_lines
 from alembic_zanith.verification import Verdict, Verification
@@ -29,9 +36,6 @@ from .options import database_option
 from .pending import Asked, pending
 from .project import Database, Project
 from .shadow import production_of, shadow_flags, shadow_options
-
-if TYPE_CHECKING:
-    from alembic.script import Script
 
 VERIFY = "zanith-verify"
 
@@ -87,7 +91,7 @@ def zanith_verify(
     """
     project: Project = ctx.obj
     given = {**shadow_flags(shadow_url, topology), "receipt": receipt}
-    rehearsed_by_label: dict[str, list[Script]] = {}
+    taken: dict[str, _Taken] = {}
     scripts = ScriptDirectory.from_config(project.config)
     asked = Asked(revision)
 
@@ -95,7 +99,11 @@ def zanith_verify(
         settings = settings_of(visited.context)
         production = production_of(visited, settings, scripts)
         steps = pending(production.scripts, asked, visited.heads).steps
-        rehearsed_by_label[visited.label] = [step.revision for step in steps]
+        taken[visited.label] = _Taken(
+            database_of(visited.context, arguments_of(visited.context)),
+            # As they are now: what is edited while this goes on is not what was rehearsed.
+            rehearsed(step.revision for step in steps),
+        )
         request = VerifyRequest(
             ShadowRequest(settings.shadow_topology, settings.shadow_url, keep),
             sample,
@@ -112,39 +120,47 @@ def zanith_verify(
             replace(each, database=label if len(found) > 1 else None)
             for label, each in found.items()
         ]
-        receipts = [*rehearsed_by_label.values()]
-        results = _with_receipt(results, receipts, scripts, Path(settings.receipt))
+        results = _with_receipt(results, [*taken.values()], scripts, Path(settings.receipt))
     _show(results, format_name, output, verbose=verbose)
     ctx.exit(max(each.verdict.exit_status for each in results))
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """What is rehearsed in one database: its name in env.py, and the scripts."""
+
+    database: str | None
+    scripts: tuple[Rehearsed, ...]
+
+
 def _with_receipt(
     results: Sequence[Verification],
-    scripts: Sequence[Sequence[Script]],
+    taken: Sequence[_Taken],
     directory: ScriptDirectory,
     path: Path,
 ) -> list[Verification]:
     """Write the receipt where all went well, and take an older one away where it did not."""
-    if not any(scripts):
+    if not any(each.scripts for each in taken):
         return [*results]
     if not all(each.verdict is Verdict.OK for each in results):
-        path.unlink(missing_ok=True)
+        if path.is_file():
+            path.unlink()
         return [*results]
-    databases = tuple(
-        RehearsedDatabase(
-            each.database,
+    rehearsals = tuple(
+        Rehearsal(
+            what.database,
             each.heads,
-            rehearsed(pending_ones),
+            what.scripts,
             each.server_version,
             each.production_version,
             each.verdict.word,
             tuple(finding.text for finding in each.findings),
         )
-        for each, pending_ones in zip(results, scripts, strict=True)
+        for each, what in zip(results, taken, strict=True)
     )
     heads = tuple(directory.get_heads())
     now = dt.datetime.now(dt.UTC)
-    write_receipt(path, Receipt(databases, heads, now, version("alembic-zanith")))
+    write_receipt(path, Receipt(rehearsals, heads, now, version("alembic-zanith")))
     return [replace(each, receipt=str(path)) for each in results]
 
 

@@ -9,18 +9,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import RevisionStep
 
 from alembic_zanith.audit.recorder import Recorder
-from alembic_zanith.config import SETTINGS, DestructiveOps, PlanSource, Settings, settings_of
+from alembic_zanith.config import (
+    SETTINGS,
+    DestructiveOps,
+    PlanSource,
+    Settings,
+    ShadowCheck,
+    settings_of,
+)
 from alembic_zanith.config.sources import flags_given
 from alembic_zanith.errors import RefusedError, UnsupportedDatabaseError
-from alembic_zanith.gates.check import check, needs_receipt
+from alembic_zanith.gates.check import check, receipt_asked
 from alembic_zanith.gates.model import Gate, GateReport, Refusal
-from alembic_zanith.gates.receipt import why_not
+from alembic_zanith.gates.receipt import database_of
 from alembic_zanith.locking.advisory import run_lock
 from alembic_zanith.locking.blockers import watching_blockers
 from alembic_zanith.locking.retrying import RetryPolicy
@@ -38,6 +44,7 @@ from .guards import Guards
 from .onlooker import failure_recorded
 from .preflight import Preflight, may_be_probed
 from .protect import protect
+from .receipt import wrong_with_receipt
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -104,7 +111,7 @@ class _GatedRun:
                 return
             self._guards = self._guarded(stack)
             steps, heads = self._pending(steps_of)
-            if self._passes(steps):
+            if self._passes(steps, heads):
                 with failure_recorded(self._recorders):
                     run(functools.partial(self._known, steps, heads))
 
@@ -159,7 +166,7 @@ class _GatedRun:
         heads_now = context.get_current_heads()
         if tuple(heads) != tuple(heads_now):
             raise self._moved(heads, heads_now)
-        if self._passes(steps):
+        if self._passes(steps, heads):
             yield from self._watched(steps, context)
 
     def _moved(self, heads: Any, heads_now: Any) -> RefusedError:
@@ -204,12 +211,12 @@ class _GatedRun:
             return None
         return Recorder(context, self._settings, scripts)
 
-    def _passes(self, steps: Sequence[RevisionStep | StampStep]) -> bool:
+    def _passes(self, steps: Sequence[RevisionStep | StampStep], heads: Sequence[str]) -> bool:
         """Hold the steps against the gates; return whether they are to be run."""
         scripts = [step for step in steps if isinstance(step, RevisionStep)]
         if not scripts or not _needs_a_plan(self._settings):
             return True
-        plan, report = self.plan(scripts)
+        plan, report = self.plan(scripts, heads)
         self._plan = plan
         if self._settings.dry_run:
             self._show(plan, report)
@@ -236,7 +243,9 @@ class _GatedRun:
         else:
             config.print_stdout(text)
 
-    def plan(self, steps: Sequence[RevisionStep]) -> tuple[Plan, GateReport]:
+    def plan(
+        self, steps: Sequence[RevisionStep], heads: Sequence[str] | None
+    ) -> tuple[Plan, GateReport]:
         """Return what the steps would do, and what the gates say of it."""
         recording = Recording(
             self._context.dialect,
@@ -252,7 +261,10 @@ class _GatedRun:
         if connection is not None:
             began = not connection.in_transaction()
             plan = with_live_facts(plan, connection, ceilings(self._settings))
-        report = check(plan, self._settings, self._why_no_receipt(steps))
+        name = database_of(self._context, self._arguments)
+        server = plan.facts.get("server")
+        receipt = wrong_with_receipt(self._settings, steps, heads, server, name)
+        report = check(plan, self._settings, receipt)
         report = replace(report, refusals=(*self._without_a_transaction(), *report.refusals))
         if connection is not None:
             if self._preflight is not None:
@@ -260,25 +272,6 @@ class _GatedRun:
             if began:
                 connection.rollback()
         return plan, report
-
-    def _why_no_receipt(self, steps: Sequence[RevisionStep]) -> str | None:
-        """Return why there is no receipt that is good for the steps, if one is needed."""
-        settings, context = self._settings, self._context
-        if not needs_receipt(settings, is_downgrade=not steps[0].is_upgrade):
-            return None
-        version: str | None = None
-        heads: tuple[str, ...] | None = None
-        if not context.as_sql and context.connection is not None:
-            setting = "SELECT pg_catalog.current_setting('server_version')"
-            version = str(scalar(context.connection, setting))
-            heads = context.get_current_heads()
-        return why_not(
-            Path(settings.receipt),
-            [step.revision for step in steps],
-            heads,
-            max_age_ms=settings.receipt_max_age,
-            server_version=version,
-        )
 
     @cached_property
     def _default_schema(self) -> str | None:
@@ -336,8 +329,7 @@ def _needs_a_plan(settings: Settings) -> bool:
     return (
         settings.dry_run
         or settings.preflight
-        or settings.shadow_verified
-        or settings.skip_shadow_check
+        or receipt_asked(settings, is_downgrade=False) is ShadowCheck.REQUIRED
         or not lenient
         or ceilings(settings) != Ceilings()
     )
@@ -348,10 +340,12 @@ def plan_steps(
     settings: Settings,
     steps: Sequence[RevisionStep],
     arguments: dict[str, Any],
+    heads: Sequence[str] | None,
 ) -> tuple[Plan, GateReport]:
     """Return what steps would do in a context, and what the gates say of it. Nothing is run.
 
-    `arguments` are for the scripts. There has to be a step.
+    `arguments` are for the scripts. There has to be a step. `heads` is where the database stands;
+    None where nobody knows.
     """
     # In a dry run all of the SQL is wanted, as it is here.
-    return _GatedRun(context, replace(settings, dry_run=True), arguments).plan(steps)
+    return _GatedRun(context, replace(settings, dry_run=True), arguments).plan(steps, heads)

@@ -13,22 +13,23 @@ from alembic_zanith.risk.levels import Level
 from .model import Gate, GateReport, Refusal
 
 
-def check(plan: Plan, settings: Settings, receipt: str | None = None) -> GateReport:
+def check(plan: Plan, settings: Settings, receipt: str | None) -> GateReport:
     """Return what the gates that need no database say of a plan.
 
-    `receipt` is why there is no receipt of a rehearsal that is good for it; None where there is
-    one, or nobody has looked for it.
+    `receipt` is what is wrong with the receipt of a rehearsal, a sentence or two; None where
+    nothing is, or where `receipt_asked` says that nobody wants one.
 
     Example::
 
-        report = check(record(scripts, dialect), load_settings(config))
+        report = check(record(scripts, dialect), settings, why_not(path, scripts, heads, …))
         if not report.passed:
             raise RefusedError(refusal_text(plan, report))
     """
     refusals = [*_of_the_run(plan, settings, receipt)]
     for revision, operation in plan.operations:
         refusals.extend(check_operation(operation, settings, revision))
-    return GateReport(settings.mode.value, tuple(refusals), tuple(_warnings(plan, settings)))
+    warnings = [*_of_what_was_rehearsed(plan, settings, receipt), *_warnings(plan, settings)]
+    return GateReport(settings.mode.value, tuple(refusals), tuple(warnings))
 
 
 def check_operation(
@@ -80,27 +81,41 @@ def _too_risky(assessment: Assessment, settings: Settings) -> str:
     )
 
 
-def needs_receipt(settings: Settings, *, is_downgrade: bool) -> bool:
-    """Whether gate 6 is up. What is rehearsed are upgrades."""
+def receipt_asked(settings: Settings, *, is_downgrade: bool) -> ShadowCheck:
+    """Return how much the receipt of a rehearsal matters to a run. What is rehearsed are upgrades.
+
+    >>> receipt_asked(Settings(shadow_verified=True), is_downgrade=False).value
+    'required'
+    """
     if is_downgrade or settings.skip_shadow_check:
-        return False
-    return settings.shadow_verified or settings.shadow_check is ShadowCheck.REQUIRED
+        return ShadowCheck.OFF
+    return ShadowCheck.REQUIRED if settings.shadow_verified else settings.shadow_check
 
 
 def _of_the_run(plan: Plan, settings: Settings, receipt: str | None) -> Iterator[Refusal]:
-    is_needed = needs_receipt(settings, is_downgrade=plan.is_downgrade)
-    if not plan.revisions or receipt is None or not is_needed:
+    if receipt is None or not plan.revisions:
         return
-    because = (
-        "--shadow-verified asks for one"
-        if settings.shadow_verified
-        else f"mode {settings.mode.value} requires one"
-    )
-    yield Refusal(
-        Gate.SHADOW,
-        f"{receipt.rstrip('.')}; {because}",
-        "To run without one, add --skip-shadow-check.",
-    )
+    if receipt_asked(settings, is_downgrade=plan.is_downgrade) is ShadowCheck.REQUIRED:
+        yield Refusal(
+            Gate.SHADOW,
+            f"{_who_asks(settings)} asks for the receipt of a rehearsal. {receipt}",
+            "To run without a rehearsal, add --skip-shadow-check.",
+        )
+
+
+def _who_asks(settings: Settings) -> str:
+    if settings.shadow_verified:
+        return "--shadow-verified"
+    if settings.mode is Mode.PRODUCTION:
+        return "mode production"
+    return f"shadow_check = {settings.shadow_check.value}"
+
+
+def _of_what_was_rehearsed(plan: Plan, settings: Settings, receipt: str | None) -> Iterator[str]:
+    if receipt is None or not plan.revisions:
+        return
+    if receipt_asked(settings, is_downgrade=plan.is_downgrade) is ShadowCheck.RECOMMENDED:
+        yield receipt
 
 
 def _warnings(plan: Plan, settings: Settings) -> Iterator[str]:

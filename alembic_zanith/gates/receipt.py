@@ -1,179 +1,89 @@
-"""The receipt of a rehearsal: what it says, and whether it is good for what is about to run."""
+"""The receipt of a rehearsal: what it is good for, which is exactly what was rehearsed."""
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
-import json
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alembic.util import to_tuple
+
 from alembic_zanith.errors import ZanithError
 
+from .loaded import is_loaded_from
+from .receipt_file import AGAIN, UnusableReceiptError, read_receipt, write_receipt
+from .rehearsal import OK, Receipt, Rehearsal, Rehearsed
+
 if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
     from alembic.script import Script
 
-FORMAT = 1
-_SKEW = dt.timedelta(minutes=5)
-"""Clocks of two machines may differ by so much."""
+__all__ = [
+    "Receipt",
+    "Rehearsal",
+    "Rehearsed",
+    "UnusableReceiptError",
+    "database_of",
+    "edited_since",
+    "read_receipt",
+    "rehearsed",
+    "why_not",
+    "write_receipt",
+]
 
-AGAIN = "Run `alembic zanith-verify` again."
+_SKEW = timedelta(minutes=5)
+"""How far the clocks of two machines may be apart."""
 
 
-@dataclass(frozen=True)
-class Rehearsed:
-    """One script as it was rehearsed; `digest` is the SHA-256 of its file."""
+def database_of(context: MigrationContext, arguments: Mapping[str, Any]) -> str | None:
+    """Return what env.py calls a database, as in the template multidb; None where it has no name.
 
-    revision: str
-    down_revisions: tuple[str, ...]
-    digest: str
-
-
-@dataclass(frozen=True)
-class RehearsedDatabase:
-    """One database of the project: from where it was, by which scripts, on which servers.
-
-    `scripts` are in the order in which they ran. `database` is its name in a project with several.
+    `arguments` are those that it hands to the scripts. The name is for `Rehearsal.database`, and
+    what `why_not` finds the right one by.
     """
-
-    database: str | None
-    heads: tuple[str, ...]
-    scripts: tuple[Rehearsed, ...]
-    server_version: str
-    production_version: str
-    verdict: str
-    findings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What `alembic zanith-verify` has written where all went well."""
-
-    databases: tuple[RehearsedDatabase, ...]
-    alembic_heads: tuple[str, ...]
-    created_at: dt.datetime
-    package_version: str
-
-
-class UnusableReceiptError(ZanithError):
-    """A receipt cannot be read, or is not as it was written."""
+    token = str(context.opts.get("upgrade_token", ""))
+    name = token.removesuffix("_upgrades")
+    if name not in ("", "upgrades"):
+        return name
+    given = arguments.get("engine_name")
+    return None if given is None else str(given)
 
 
 def rehearsed(scripts: Iterable[Script]) -> tuple[Rehearsed, ...]:
-    """Return scripts as their files are now.
+    """Return scripts with the digests of their files as these are now, in the same order.
 
-    Raises `OSError` where a file cannot be read.
+    To be called as soon as scripts are loaded, before the first of them runs. A script without a
+    source, of a project with `sourceless`, has the digest of its .pyc.
+
+    Raises `ZanithError` where a file cannot be read, or has not what was loaded any more.
     """
-    return tuple(
-        Rehearsed(each.revision, tuple(_down(each)), _digest_of(Path(each.path)))
-        for each in scripts
-    )
+    return tuple(map(_rehearsed, scripts))
 
 
-def _down(script: Script) -> list[str]:
-    down = script.down_revision
-    if down is None:
-        return []
-    return [down] if isinstance(down, str) else [*down]
-
-
-def _digest_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def write_receipt(path: Path, receipt: Receipt) -> None:
-    """Write a receipt, whole or not at all.
-
-    Raises `ZanithError` where the file cannot be written.
-    """
-    content = _content(receipt)
-    text = json.dumps({**content, "digest": _digest(content)}, indent=2, sort_keys=True) + "\n"
+def _rehearsed(script: Script) -> Rehearsed:
+    down = tuple(to_tuple(script.down_revision, default=()))
+    # The one that Alembic has loaded: that may be a .pyc though the path is of a .py.
+    path = Path(getattr(script.module, "__file__", None) or script.path)
     try:
-        handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        content = path.read_bytes()
     except OSError as error:
-        raise ZanithError(f"The receipt was not written: {path}: {error.strerror}.") from error
-
-
-def _content(receipt: Receipt) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "alembic_heads": [*receipt.alembic_heads],
-        "created_at": receipt.created_at.astimezone(dt.UTC).isoformat(timespec="seconds"),
-        "package_version": receipt.package_version,
-        "databases": [json.loads(json.dumps(asdict(each))) for each in receipt.databases],
-    }
-
-
-def _digest(content: dict[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def read_receipt(path: Path) -> Receipt:
-    """Read a receipt.
-
-    Raises `UnusableReceiptError` with a sentence that says why there is none.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UnusableReceiptError(
-            f"there is no receipt of a rehearsal ({path}). Run `alembic zanith-verify`."
-        ) from None
-    except OSError as error:
-        raise UnusableReceiptError(
-            f"the receipt {path} cannot be read: {error.strerror}."
+        raise ZanithError(
+            f"Nobody can tell what revision {script.revision} is: {_shown(path)} cannot be read "
+            f"({error.strerror}). Bring the file back."
         ) from error
-    except (UnicodeDecodeError, ValueError):
-        raise UnusableReceiptError(f"the receipt {path} is no JSON. {AGAIN}") from None
-    if not isinstance(found, dict) or "digest" not in found:
-        raise UnusableReceiptError(f"{path} is no receipt of a rehearsal. {AGAIN}")
-    content = {key: value for key, value in found.items() if key != "digest"}
-    if found["digest"] != _digest(content):
-        raise UnusableReceiptError(f"the receipt {path} was edited after it was written. {AGAIN}")
-    if content.get("format") != FORMAT:
-        raise UnusableReceiptError(
-            f"the receipt {path} is of another version of alembic-zanith. {AGAIN}"
+    if path.suffix == ".py" and not is_loaded_from(script.module, content):
+        raise ZanithError(
+            f"Revision {script.revision} is not loaded from what {_shown(path)} has now: it was "
+            "edited in the meantime, or __pycache__ beside it is stale. Remove that, and start "
+            "again."
         )
-    return _receipt(content)
-
-
-def _receipt(content: dict[str, Any]) -> Receipt:
-    databases = (
-        RehearsedDatabase(
-            each["database"],
-            tuple(each["heads"]),
-            tuple(
-                Rehearsed(script["revision"], tuple(script["down_revisions"]), script["digest"])
-                for script in each["scripts"]
-            ),
-            each["server_version"],
-            each["production_version"],
-            each["verdict"],
-            tuple(each["findings"]),
-        )
-        for each in content["databases"]
-    )
-    return Receipt(
-        tuple(databases),
-        tuple(content["alembic_heads"]),
-        dt.datetime.fromisoformat(content["created_at"]),
-        content["package_version"],
-    )
+    return Rehearsed(script.revision, down, hashlib.sha256(content).hexdigest())
 
 
 def why_not(
@@ -182,81 +92,199 @@ def why_not(
     heads: Sequence[str] | None,
     *,
     max_age_ms: int | None,
-    server_version: str | None = None,
-    now: dt.datetime | None = None,
+    now: datetime,
+    server_version: str | None,
+    database: str | None = None,
 ) -> str | None:
-    """Return why a receipt is not good for running these scripts on a database at `heads`.
+    """Return why a receipt is not good for running exactly these scripts, or None where it is.
 
-    None where it is: it was written for exactly these scripts, byte for byte, from there, within
-    `max_age_ms` milliseconds, on a server of the same major version. Else a sentence. What is None,
-    because there is no database to ask, is not compared.
+    `pending` are in the order in which they run, `heads` is where the database stands, `now` has a
+    time zone, `server_version` is that of the server that they run on, `database` is what
+    `database_of` says. What is None is not compared; without `max_age_ms` no receipt is too old.
 
     Example::
 
-        why_not(Path("zanith-verify.json"), scripts, heads, max_age_ms=86_400_000)
+        reason = why_not(Path("zanith-verify.json"), scripts, heads, max_age_ms=86_400_000,
+                         now=datetime.now(UTC), server_version="17.2")
+        if reason is not None:
+            raise RefusedError(reason)
     """
     try:
         receipt = read_receipt(path)
-    except UnusableReceiptError as error:
+        run = _Run(path, rehearsed(pending), pending, heads, server_version)
+    except ZanithError as error:
         return str(error)
-    aged = _aged(receipt, path, max_age_ms, now or dt.datetime.now(dt.UTC))
-    if aged is not None:
-        return aged
-    # A project may have several databases; the one that is meant is the one that fits best.
-    reasons = [[*_reasons(each, pending, heads, server_version)] for each in receipt.databases]
-    fewest = min(reasons, key=len, default=["is of no database."])
-    return f"the receipt {path} {fewest[0]} {AGAIN}" if fewest else None
+    return (
+        _out_of_date(path, receipt.created_at, max_age_ms, now)
+        or _not_ok(path, receipt.rehearsals)
+        or _unfit(run, receipt.rehearsals, database)
+    )
 
 
-def _aged(receipt: Receipt, path: Path, max_age_ms: int | None, now: dt.datetime) -> str | None:
-    age = now - receipt.created_at
-    if age < -_SKEW:
-        written = f"{receipt.created_at:%Y-%m-%d %H:%M} UTC"
-        return f"the receipt {path} is from the future ({written}). {AGAIN}"
-    if max_age_ms is not None and age > dt.timedelta(milliseconds=max_age_ms):
-        hours = age.total_seconds() / 3600
-        return (
-            f"the receipt {path} is {hours:.1f} hours old, and at most "
-            f"{max_age_ms / 3_600_000:g} are allowed (receipt_max_age). {AGAIN}"
-        )
+def edited_since(path: Path, pending: Iterable[Script]) -> str | None:
+    """Return which of these scripts was rehearsed and then edited, as a sentence; else None.
+
+    None as well where there is no receipt that anybody could read. For runs that need none.
+    """
+    try:
+        receipt = read_receipt(path)
+        scripts = tuple(pending)
+        now = rehearsed(scripts)
+    except ZanithError:
+        return None
+    for rehearsal in receipt.rehearsals:
+        then = {each.revision: each for each in rehearsal.scripts}
+        for script, each in zip(scripts, now, strict=True):
+            if each != then.get(each.revision, each):
+                return _edited(path, script)
     return None
 
 
-def _reasons(
-    rehearsal: RehearsedDatabase,
-    pending: Sequence[Script],
-    heads: Sequence[str] | None,
-    server_version: str | None,
-) -> Iterator[str]:
-    if rehearsal.verdict != "ok":
-        yield f"is of a rehearsal that ended with {rehearsal.verdict}."
-    known = [each.revision for each in rehearsal.scripts]
-    now = [each.revision for each in pending]
-    if known != now:
-        more = [each for each in now if each not in known]
-        less = [each for each in known if each not in now]
-        if more:
-            yield f"does not cover revision {', '.join(more)}, which is pending."
-        elif less:
-            yield f"also covers revision {', '.join(less)}, which is not about to run."
-        else:
-            yield "was written for these revisions in another order."
-    if heads is not None and set(rehearsal.heads) != set(heads):
-        before, is_at = (", ".join(sorted(each)) or "base" for each in (rehearsal.heads, heads))
-        yield f"was written for a database at {before}, and this one is at {is_at}."
-    for script, was in zip(pending, rehearsal.scripts, strict=False):
-        try:
-            (current,) = rehearsed([script])
-        except OSError as error:
-            yield f"cannot be compared: {script.path} cannot be read ({error.strerror})."
-            continue
-        if current.digest != was.digest:
-            yield f"does not fit: revision {script.revision} was edited since ({script.path})."
-        elif current != was:
-            yield f"has revision {script.revision} behind another one than now."
-    if server_version and _major(server_version) != _major(rehearsal.server_version):
-        yield (f"is of PostgreSQL {rehearsal.server_version}, and this server is {server_version}.")
+# -- what a receipt may not be good for --------------------------------------------------
+
+
+def _out_of_date(
+    path: Path, created_at: datetime, max_age_ms: int | None, now: datetime
+) -> str | None:
+    age = now - created_at
+    if age < -_SKEW:
+        written, here = (f"{each.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for each in (created_at, now))
+        return (
+            f"The receipt {path} is from the future: it was written at {written} UTC, and the "
+            f"clock here says {here}. Set the clocks right. {AGAIN}"
+        )
+    if max_age_ms is None or age <= timedelta(milliseconds=max_age_ms):
+        return None
+    # A little more is not as much as is allowed.
+    is_old = timedelta(seconds=math.ceil(age.total_seconds()))
+    return (
+        f"The receipt {path} is too old: {is_old}, and it was good for "
+        f"{timedelta(milliseconds=max_age_ms)} (receipt_max_age). {AGAIN}"
+    )
+
+
+def _not_ok(path: Path, rehearsals: Iterable[Rehearsal]) -> str | None:
+    for each in rehearsals:
+        if each.verdict != OK:
+            of = "" if each.database is None else f" of {each.database}"
+            return (
+                f"The receipt {path} is of a rehearsal{of} that was not ok, but ended as "
+                f"{each.verdict}. Run alembic zanith-verify again, and see why."
+            )
+    return None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is about to run; `scripts` and `pending` are the same."""
+
+    path: Path
+    scripts: tuple[Rehearsed, ...]
+    pending: Sequence[Script]
+    heads: Sequence[str] | None
+    server_version: str | None
+
+    @property
+    def revisions(self) -> list[str]:
+        return [each.revision for each in self.scripts]
+
+
+def _unfit(run: _Run, rehearsals: Sequence[Rehearsal], database: str | None) -> str | None:
+    """Return what is wrong with the rehearsal that comes closest to the run."""
+    found = [_difference(each, run) for each in rehearsals if database in (None, each.database)]
+    differences = [each for each in found if each is not None]
+    if len(differences) < len(found):
+        return None
+    if differences:
+        return max(differences, key=itemgetter(0))[1]
+    names = ", ".join(each.database or "one without a name" for each in rehearsals)
+    which = "any database" if database is None else f"the database {database}"
+    about = f", but about {names}" if names else ""
+    return f"The receipt {run.path} is not about {which}{about}. {AGAIN}"
+
+
+def _difference(rehearsal: Rehearsal, run: _Run) -> tuple[int, str] | None:
+    """Return the first difference, and its number: the higher, the less there is."""
+    for number, difference in enumerate(_DIFFERENCES):
+        reason = difference(rehearsal, run)
+        if reason is not None:
+            return number, reason
+    return None
+
+
+def _other_revisions(rehearsal: Rehearsal, run: _Run) -> str | None:
+    then, now = [each.revision for each in rehearsal.scripts], run.revisions
+    if then == now:
+        return None
+    more = [each for each in now if each not in then]
+    less = [each for each in then if each not in now]
+    parts = [f"{_were(more)} not rehearsed and would run"] if more else []
+    parts += [f"{_were(less)} rehearsed and would not run"] if less else []
+    if not parts:
+        return (
+            f"The receipt {run.path} is about another order: {', '.join(then)} were rehearsed, "
+            f"and {', '.join(now)} would run. {AGAIN}"
+        )
+    return (
+        f"The receipt {run.path} is about other revisions: {'; '.join(parts)}. Run what was "
+        "rehearsed, or alembic zanith-verify again for what is to run."
+    )
+
+
+def _were(revisions: Sequence[str]) -> str:
+    return f"{', '.join(revisions)} {'was' if len(revisions) == 1 else 'were'}"
+
+
+def _other_scripts(rehearsal: Rehearsal, run: _Run) -> str | None:
+    for then, now, script in zip(rehearsal.scripts, run.scripts, run.pending, strict=True):
+        if then != now:
+            return _edited(run.path, script)
+    return None
+
+
+def _edited(path: Path, script: Script) -> str:
+    return (
+        f"Revision {script.revision} was edited after its rehearsal: {_shown(script.path)} is not "
+        f"the file that the receipt {path} is about. {AGAIN}"
+    )
+
+
+def _other_start(rehearsal: Rehearsal, run: _Run) -> str | None:
+    if run.heads is None or set(rehearsal.heads) == set(run.heads):
+        return None
+    then, now = (", ".join(sorted(each)) or "base" for each in (rehearsal.heads, run.heads))
+    return (
+        f"The receipt {run.path} is of a rehearsal that began at {then}, and the database is at "
+        f"{now}. {AGAIN}"
+    )
+
+
+def _other_server(rehearsal: Rehearsal, run: _Run) -> str | None:
+    then, now = rehearsal.server_version, run.server_version
+    if now is None or _major(then) == _major(now):
+        return None
+    return (
+        f"The receipt {run.path} is of a rehearsal on PostgreSQL {then}, and the server has "
+        f"{now}. Run alembic zanith-verify again with a shadow of the same major version."
+    )
+
+
+_DIFFERENCES: tuple[Callable[[Rehearsal, _Run], str | None], ...] = (
+    _other_revisions,
+    _other_scripts,
+    _other_start,
+    _other_server,
+)
 
 
 def _major(version: str) -> str:
-    return version.partition(".")[0]
+    """Return `18` of `18.1 (Debian 18.1-1)` and of `18beta2`."""
+    digits = re.match(r"\d+", version)
+    return version if digits is None else digits[0]
+
+
+def _shown(path: str | Path) -> str:
+    """Return a path from the current folder on, if it is in there."""
+    path = Path(path).absolute()
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -159,7 +159,11 @@ class _Run:
         steps = [MigrationStep.upgrade_from_script(revisions, each) for each in self._scripts]
         with reading(production.connection):
             plan, _ = plan_steps(
-                production.context, production.settings, steps, dict(production.arguments)
+                production.context,
+                production.settings,
+                steps,
+                dict(production.arguments),
+                production.heads,
             )
         return plan
 
