@@ -116,6 +116,20 @@ def test_production_that_cannot_be_reached_is_told(shop: Project) -> None:
     assert "FAILED: zanith-verify" in result.stderr
 
 
+def test_a_script_that_is_no_python_is_told(shop: Project) -> None:
+    next(shop.versions.glob("three_*.py")).write_text("def upgrade(:")
+    result = verify(shop).failed()
+    assert result.exit_code == 2
+    assert "Nothing was rehearsed: SyntaxError: " in result.stderr
+
+
+def test_an_env_py_that_fails_is_told(shop: Project) -> None:
+    shop.env_py.write_text(shop.env_py.read_text() + "\nraise RuntimeError('not today')\n")
+    result = verify(shop).failed()
+    assert result.exit_code == 2
+    assert "RuntimeError: not today" in result.stderr
+
+
 @pytest.mark.parametrize("template", ["generic", "async", "multidb", "pyproject_async"])
 def test_every_template_can_be_rehearsed(make_project: MakeProject, template: str) -> None:
     project = make_project(template)

@@ -15,7 +15,7 @@ from alembic_zanith.verification import DriftReport
 from alembic_zanith.verify.drift import find_drift
 from alembic_zanith.verify.shadow import ShadowRequest
 
-from .errors import AskingCommand
+from .errors import RehearsingCommand
 from .flags import flags_set
 from .options import database_option, json_option
 from .project import Database, Project
@@ -24,7 +24,9 @@ from .shadow import production_of, shadow_flags, shadow_options
 DRIFT = "zanith-drift"
 
 
-@click.command(DRIFT, cls=AskingCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    DRIFT, cls=RehearsingCommand, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @shadow_options
 @json_option
 @database_option

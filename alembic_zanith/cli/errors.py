@@ -59,12 +59,29 @@ class AskingCommand(click.Command):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            message = _message(error, project.command)
+            message = _message(error, project.command) or self.unexpected(error)
             if message is None or project.raise_errors:
                 raise
             if not isinstance(error, CommandError | SQLAlchemyError) or _is_unreachable(error):
                 message += self.without_database
             raise NoPlan(without_passwords(message)) from error
+
+    def unexpected(self, error: Exception) -> str | None:
+        """Return what to say of an error that is a defect: nothing, so that it is seen as one."""
+        return None
+
+
+class RehearsingCommand(AskingCommand):
+    """The same for rehearsals, which are there to find defects: of scripts and of env.py."""
+
+    def unexpected(self, error: Exception) -> str | None:
+        """Name any error but those by which click ends a command."""
+        if isinstance(error, click.exceptions.Exit | click.ClickException | click.Abort):
+            return None
+        return (
+            f"Nothing was rehearsed: {type(error).__name__}: {error}. Alembic's --raiseerr shows "
+            "where that was."
+        )
 
 
 class PlanningCommand(AskingCommand):

@@ -30,7 +30,7 @@ from alembic_zanith.verification import Verdict, Verification
 from alembic_zanith.verify.run import VerifyRequest, verify
 from alembic_zanith.verify.shadow import ShadowRequest
 
-from .errors import AskingCommand
+from .errors import RehearsingCommand
 from .flags import flags_set
 from .options import database_option
 from .pending import Asked, pending
@@ -40,7 +40,9 @@ from .shadow import production_of, shadow_flags, shadow_options
 VERIFY = "zanith-verify"
 
 
-@click.command(VERIFY, cls=AskingCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    VERIFY, cls=RehearsingCommand, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.argument("revision", required=False)
 @shadow_options
 @click.option(

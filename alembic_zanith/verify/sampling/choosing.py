@@ -12,7 +12,7 @@ from alembic_zanith.failures import server_message
 from alembic_zanith.identifiers import literal, quote
 from alembic_zanith.sql import run
 
-from .tables import SampledTable, read_table
+from .tables import Reference, SampledTable, read_table
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,16 +23,25 @@ _KEYS_AT_ONCE = 500
 
 @dataclass
 class Chosen:
-    """The rows of a table that are copied: the texts of its columns, by where the row is."""
+    """The rows of a table that are copied: the texts of its columns, by where the row is.
+
+    `references` are the foreign keys that are followed.
+    """
 
     table: SampledTable
     rows: dict[str, Row] = field(default_factory=dict)
     note: str = ""
+    references: list[Reference] = field(default_factory=list)
 
     def values(self, columns: Iterable[str], row: Row) -> Row:
         """Return what a row has in some columns."""
         places = [self.table.columns.index(column) for column in columns]
         return tuple(row[place] for place in places)
+
+    def all_values(self, columns: Iterable[str], rows: Iterable[Row]) -> set[Row]:
+        """Return what rows have in some columns, each once."""
+        places = [self.table.columns.index(column) for column in columns]
+        return {tuple(row[place] for place in places) for row in rows}
 
     def has(self, columns: Iterable[str]) -> bool:
         """Whether all of the columns are among those that are copied."""
@@ -57,8 +66,10 @@ def choose(production: Connection, wanted: Iterable[SampledTable], limit: int) -
             parent = chosen[reference.parent]
             if not (child.has(reference.columns) and parent.has(reference.parent_columns)):
                 continue
-            keys = {child.values(reference.columns, row) for row in rows}
-            keys -= {parent.values(reference.parent_columns, row) for row in parent.rows.values()}
+            if reference not in child.references:
+                child.references.append(reference)
+            keys = child.all_values(reference.columns, rows)
+            keys -= parent.all_values(reference.parent_columns, parent.rows.values())
             missing = sorted(key for key in keys if None not in key)
             added = list[Row]()
             for start in range(0, len(missing), _KEYS_AT_ONCE):

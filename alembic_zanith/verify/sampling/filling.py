@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -39,40 +40,100 @@ _AT_ONCE = 200
 def fill(shadow: Connection, chosen: Mapping[int, Chosen], schema: str | None) -> list[SampleLine]:
     """Write the rows, parents first, and return a line for each table."""
     targets = {oid: _Target(shadow, each, schema) for oid, each in chosen.items()}
-    # Rows wait for those that they refer to.
-    waiting = {oid: list(each.rows.values()) for oid, each in chosen.items()}
-    is_moving = True
-    while is_moving:
-        is_moving = False
-        for oid, target in targets.items():
-            ready = [row for row in waiting[oid] if _is_ready(target.chosen, row, targets)]
-            if not ready:
-                continue
-            done = {id(row) for row in ready}
-            waiting[oid] = [row for row in waiting[oid] if id(row) not in done]
-            is_moving = target.write(ready) > 0 or is_moving
-    for oid, left in waiting.items():
-        if left:
-            targets[oid].refuse(len(left), "what they refer to was not copied")
+    with ExitStack() as stack:
+        for target in targets.values():
+            stack.enter_context(target.without_triggers())
+        _fill(shadow, targets)
     for target in targets.values():
         target.advance_sequences()
     return [target.line() for target in targets.values()]
 
 
-def _is_ready(chosen: Chosen, row: Row, targets: Mapping[int, _Target]) -> bool:
-    for reference in chosen.table.references:
-        parent = targets.get(reference.parent)
-        if parent is None or not chosen.has(reference.columns):
-            continue
-        key = chosen.values(reference.columns, row)
-        if None in key:
-            continue
-        own = reference.parent == chosen.table.oid and key == chosen.values(
-            reference.parent_columns, row
+def _fill(shadow: Connection, targets: Mapping[int, _Target]) -> None:
+    # Rows wait for those that they refer to.
+    waiting = {oid: list(each.chosen.rows.values()) for oid, each in targets.items()}
+    is_moving = True
+    while is_moving:
+        is_moving = False
+        for oid, target in targets.items():
+            ready = target.ready(
+                waiting[oid], lambda parent, columns: targets[parent].keys(columns)
+            )
+            if ready:
+                waiting[oid] = _without(waiting[oid], ready)
+                is_moving = target.write(ready) > 0 or is_moving
+    _fill_circles(shadow, targets, waiting)
+
+
+def _without(rows: list[Row], some: list[Row]) -> list[Row]:
+    taken = {id(row) for row in some}
+    return [row for row in rows if id(row) not in taken]
+
+
+def _fill_circles(
+    shadow: Connection, targets: Mapping[int, _Target], waiting: dict[int, list[Row]]
+) -> None:
+    """Write rows that refer to each other, with foreign keys that are checked at the end."""
+    is_shrinking = True
+    while is_shrinking:
+        is_shrinking = False
+        # With all that is written or may be.
+        known: _Keys = functools.cache(
+            lambda parent, columns: (
+                targets[parent].keys(columns)
+                | targets[parent].chosen.all_values(columns, waiting[parent])
+            )
         )
-        if not own and key not in parent.keys(reference.parent_columns):
-            return False
-    return True
+        for oid, target in targets.items():
+            ready = target.ready(waiting[oid], known)
+            left = len(waiting[oid]) - len(ready)
+            if left:
+                target.refuse(left, "what they refer to was not copied")
+                waiting[oid], is_shrinking = ready, True
+    rest = {oid: rows for oid, rows in waiting.items() if rows}
+    if not rest:
+        return
+    savepoint = shadow.begin_nested()
+    try:
+        with _checked_at_the_end(shadow, [targets[oid] for oid in rest]):
+            for oid, ready in rest.items():
+                targets[oid].write(ready)
+    except DBAPIError as error:
+        savepoint.rollback()
+        for oid, ready in rest.items():
+            targets[oid].forget(ready)
+            targets[oid].refuse(len(ready), server_message(error))
+    else:
+        savepoint.commit()
+
+
+_IMMEDIATE = """
+SELECT pg_catalog.format('ALTER TABLE %I.%I ALTER CONSTRAINT %I', n.nspname, c.relname, k.conname)
+  FROM pg_catalog.pg_constraint k
+  JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE k.contype = 'f' AND k.conparentid = 0 AND NOT k.condeferrable
+   AND k.conrelid IN (SELECT pg_catalog.to_regclass(name)
+                        FROM pg_catalog.unnest(CAST(:names AS text[])) AS given(name))
+"""
+
+
+@contextmanager
+def _checked_at_the_end(shadow: Connection, targets: list[_Target]) -> Iterator[None]:
+    """Make foreign keys wait until the block is done, and be as they were then.
+
+    https://www.postgresql.org/docs/current/sql-altertable.html
+    """
+    names = [target.name for target in targets]
+    altered = [each for (each,) in rows(shadow, _IMMEDIATE, names=names)]
+    run_all(shadow, (f"{each} DEFERRABLE" for each in altered))
+    run(shadow, "SET CONSTRAINTS ALL DEFERRED")
+    yield
+    run(shadow, "SET CONSTRAINTS ALL IMMEDIATE")
+    run_all(shadow, (f"{each} NOT DEFERRABLE" for each in altered))
+
+
+_Keys = Callable[[int, tuple[str, ...]], set[Row]]
 
 
 class _Target:
@@ -89,11 +150,45 @@ class _Target:
         self._refused = 0
         self._why = ""
 
+    @property
+    def name(self) -> str:
+        """The table as SQL writes it."""
+        return str(self._name)
+
+    def forget(self, some: list[Row]) -> None:
+        """Count rows as not written that were taken back."""
+        self._written = _without(self._written, some)
+        self._keys.clear()
+
     def keys(self, columns: tuple[str, ...]) -> set[Row]:
         """Return what the rows that were written have in some columns."""
         if columns not in self._keys:
             self._keys[columns] = {self.chosen.values(columns, row) for row in self._written}
         return self._keys[columns]
+
+    def ready(self, some: list[Row], known: _Keys) -> list[Row]:
+        """Return the rows all of whose parents are known: by table and columns, their keys."""
+        checks = [
+            (
+                reference.columns,
+                reference.parent_columns,
+                known(reference.parent, reference.parent_columns),
+            )
+            for reference in self.chosen.references
+        ]
+        own = self.chosen.table.oid
+        selves = [reference.parent == own for reference in self.chosen.references]
+
+        def is_ready(row: Row) -> bool:
+            for (columns, theirs, keys), is_self in zip(checks, selves, strict=True):
+                key = self.chosen.values(columns, row)
+                if None in key or key in keys:
+                    continue
+                if not (is_self and key == self.chosen.values(theirs, row)):
+                    return False
+            return True
+
+        return [row for row in some if is_ready(row)]
 
     def write(self, ready: list[Row]) -> int:
         """Write rows, and return how many the shadow has taken."""
@@ -101,9 +196,8 @@ class _Target:
             self.refuse(len(ready), "the shadow has no such table")
             return 0
         before = len(self._written)
-        with self._without_triggers():
-            for start in range(0, len(ready), _AT_ONCE):
-                self._write(ready[start : start + _AT_ONCE])
+        for start in range(0, len(ready), _AT_ONCE):
+            self._write(ready[start : start + _AT_ONCE])
         for columns, known in self._keys.items():
             known |= {self.chosen.values(columns, row) for row in self._written[before:]}
         return len(self._written) - before
@@ -139,7 +233,7 @@ class _Target:
         return {f"v{n}": value for n, value in enumerate(values)}
 
     @contextmanager
-    def _without_triggers(self) -> Iterator[None]:
+    def without_triggers(self) -> Iterator[None]:
         """Copied rows set nothing off."""
         found = rows(self._shadow, _TRIGGERS, name=str(self._name))
         if not found:
