@@ -502,3 +502,28 @@ def test_an_engine_that_lives_on_is_left_as_it_was(project: Project, database: D
     gc.collect()
     assert len(runs(database)) == 3
     assert len(engine.dialect.dispatch.handle_error) == 0
+
+
+def test_a_snapshot_waits_for_nobody(of_mode: Project, database: Database) -> None:
+    """A table that somebody has locked is no reason for a migration of another one to wait."""
+    database.execute(
+        "CREATE TABLE busy (id int DEFAULT 1, n int GENERATED ALWAYS AS (1) STORED);"
+        "CREATE VIEW v AS SELECT id FROM busy"
+    )
+    of_mode.revision("op.create_table('users', sa.Column('id', sa.Integer))")
+    with database.begin() as holder:
+        holder.exec_driver_sql("LOCK TABLE busy, v IN ACCESS EXCLUSIVE MODE")
+        of_mode.upgrade()
+    assert len(runs(database)) == 1
+
+
+def test_a_snapshot_leaves_no_lock(project: Project, database: Database) -> None:
+    database.execute("CREATE TABLE quiet (id int DEFAULT 1); CREATE VIEW v AS SELECT id FROM quiet")
+    project.revision(
+        """\
+        held = "SELECT count(*) FROM pg_locks WHERE relation IN ('quiet'::regclass, 'v'::regclass)"
+        assert op.get_bind().scalar(sa.text(held)) == 0
+        """
+    )
+    project.upgrade()
+    assert runs(database, "snapshot_before IS NOT NULL") == [(True,)]

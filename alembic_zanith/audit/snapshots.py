@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from alembic_zanith.config import Settings
 from alembic_zanith.errors import ZanithError
-from alembic_zanith.failures import reason_of
-from alembic_zanith.sql import is_autocommit
+from alembic_zanith.failures import explained, reason_of
+from alembic_zanith.sql import is_autocommit, run
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
+    from alembic_zanith.snapshots import Snapshot
+
 log = logging.getLogger("alembic.zanith")
+
+_PATIENCE = "200ms"
 
 
 class Snapshots:
@@ -69,14 +74,27 @@ class Snapshots:
             "version_tables": [(self._schema, context.version_table)],
         }
         try:
-            if is_autocommit(connection):
-                snapshot = take_snapshot(connection, **options)
-            else:
-                with connection.begin_nested():
-                    snapshot = take_snapshot(connection, **options)
+            snapshot = _unhurried(connection, lambda: take_snapshot(connection, **options))
         except (SQLAlchemyError, ZanithError) as error:
+            if connection.invalidated and isinstance(error, DBAPIError):
+                raise explained("The run of migrations", error) from error
             self._takes_any = False
             log.warning("No snapshot of the schema is taken: %s.", reason_of(error))
             return None
         self._contents[snapshot.digest] = snapshot.content
         return snapshot.digest
+
+
+def _unhurried(connection: Connection, read: Callable[[], Snapshot]) -> Snapshot:
+    """Read without waiting for anybody's lock, and without keeping one.
+
+    The functions that write definitions lock what they look at for a moment:
+    https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CATALOG
+    """
+    if is_autocommit(connection):
+        return read()
+    with connection.begin_nested() as savepoint:
+        run(connection, f"SET LOCAL lock_timeout = '{_PATIENCE}'")
+        found = read()
+        savepoint.rollback()
+        return found
