@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, MetaData, Table, text
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.schema import CreateColumn, CreateIndex
 
-from .identifiers import QualifiedName
-from .models import Base
+from . import bookkeeping_ddl
+from .identifiers import QualifiedName, quote
 from .privileges import close_to_others, require_create_in_schema, require_owner_of
 from .sql import rows, run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
 
 _LOCK_KEY = 0x7A616E697468
 """Advisory lock under which the tables are created: the bytes of "zanith"."""
@@ -25,7 +29,7 @@ SELECT c.relname::text, a.attname::text FROM pg_catalog.pg_attribute a
 
 def columns_present(connection: Connection, schema: str) -> dict[str, set[str]]:
     """Return the columns that each of the tables has, by the table's name."""
-    names = [table.name for table in Base.metadata.sorted_tables]
+    names = list(bookkeeping_ddl.TABLES)
     found: dict[str, set[str]] = {}
     for table, column in rows(connection, _COLUMNS, schema=schema, tables=names):
         found.setdefault(table, set()).add(column)
@@ -42,10 +46,15 @@ def complete_tables(connection: Connection, schema: str) -> None:
     Raises `UnknownObjectError` when the schema for them does not exist, and
     `MissingPrivilegeError` when the role may not create tables in it, or add to them.
     """
-    if not _missing(connection, schema):
+    present = columns_present(connection, schema)
+    if present and not _missing(present):
         return
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-    missing = _missing(connection, schema)
+    present = columns_present(connection, schema)
+    if not present:
+        _create_all(connection, schema)
+        return
+    missing = _missing(present)
     absent = [table for table, columns in missing if columns is None]
     if absent:
         _create(connection, schema, absent)
@@ -54,8 +63,19 @@ def complete_tables(connection: Connection, schema: str) -> None:
             _grow(connection, schema, table, columns)
 
 
+def _create_all(connection: Connection, schema: str) -> None:
+    require_create_in_schema(connection, schema, _WHAT)
+    for statement in bookkeeping_ddl.CREATE.split(";"):
+        run(connection, statement.format(schema=quote(schema)))
+    for table in bookkeeping_ddl.TABLES:
+        close_to_others(connection, QualifiedName(schema, table))
+
+
+_WHAT = "The tables of alembic-zanith"
+
+
 def _create(connection: Connection, schema: str, absent: Iterable[Table]) -> None:
-    require_create_in_schema(connection, schema, "The tables of alembic-zanith")
+    require_create_in_schema(connection, schema, _WHAT)
     here = _placed(schema)
     tables = [here[table.name] for table in absent]
     tables[0].metadata.create_all(connection, tables=tables, checkfirst=False)
@@ -74,19 +94,24 @@ def _grow(connection: Connection, schema: str, table: Table, columns: list[str])
         run(connection, str(statement))
 
 
+def _models() -> list[Table]:
+    # Here, because they take SQLAlchemy's ORM along, which most runs have no use for.
+    from .models import Base
+
+    return Base.metadata.sorted_tables
+
+
 def _placed(schema: str) -> dict[str, Table]:
     """Return tables of their own for a schema: a schema_translate_map that was set on the
     connection would stay there, and send the project's own next statements to this schema."""
     here = MetaData()
-    tables = Base.metadata.sorted_tables
-    return {table.name: table.to_metadata(here, schema=schema) for table in tables}
+    return {table.name: table.to_metadata(here, schema=schema) for table in _models()}
 
 
-def _missing(connection: Connection, schema: str) -> list[tuple[Table, list[str] | None]]:
+def _missing(present: dict[str, set[str]]) -> list[tuple[Table, list[str] | None]]:
     """Return the tables that are absent (None) or lack columns (their names)."""
-    present = columns_present(connection, schema)
     found: list[tuple[Table, list[str] | None]] = []
-    for table in Base.metadata.sorted_tables:
+    for table in _models():
         if table.name not in present:
             found.append((table, None))
         elif lacking := [c.name for c in table.c if c.name not in present[table.name]]:

@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.schema import CreateIndex, CreateTable
 
+from alembic_zanith import bookkeeping_ddl
 from alembic_zanith.artifacts import ArtifactStore
 from alembic_zanith.errors import MissingPrivilegeError, UnknownObjectError
 from alembic_zanith.models import BOOKKEEPING_TABLES, Base
@@ -62,6 +64,22 @@ def test_the_tables_are_those_of_the_models(database: Database) -> None:
             # FLOAT is what DOUBLE PRECISION is asked for by.
             expected = column.type.compile(dialect).replace("FLOAT", "DOUBLE PRECISION")
             assert found[column.name]["type"].compile(dialect) == expected
+
+
+def test_the_sql_that_makes_them_is_what_the_models_say() -> None:
+    here = sa.MetaData()
+    placed = [table.to_metadata(here, schema="s") for table in Base.metadata.sorted_tables]
+    dialect = sa.create_engine("postgresql+psycopg://").dialect
+    written = list[str]()
+    for table in placed:
+        written.append(str(CreateTable(table).compile(dialect=dialect)))
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        written += [str(CreateIndex(each).compile(dialect=dialect)) for each in indexes]
+    statements = bookkeeping_ddl.CREATE.format(schema="s").split(";")
+    assert [" ".join(each.split()) for each in statements] == [
+        " ".join(each.split()) for each in written
+    ]
+    assert list(bookkeeping_ddl.TABLES) == [table.name for table in placed]
 
 
 def test_making_them_again_changes_nothing(database: Database) -> None:

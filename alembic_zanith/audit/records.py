@@ -18,7 +18,6 @@ from alembic_zanith.errors import RefusedError
 from alembic_zanith.failures import reason_of
 from alembic_zanith.outcomes import RunOutcome, StepStatus
 from alembic_zanith.plan.model import PlannedOperation, PlannedRevision
-from alembic_zanith.plan.scripts import is_ours
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.steps import Step
 
@@ -189,7 +188,7 @@ def _of_assessment(assessment: Assessment) -> dict[str, Any]:
 def sql_of(step: Step) -> str:
     """Return the statements of a step, as far as they are not questions on its way."""
     statements = step.statements
-    if step.source is not None and is_ours(step.source):
+    if step.is_own:
         statements = [each for each in statements if not _QUESTION.match(each)]
     return _shortened(without_secrets(";\n".join(each.strip() for each in statements)))
 

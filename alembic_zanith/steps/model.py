@@ -37,6 +37,8 @@ class Step:
     assessment: Assessment | None = None
     allowed_by: tuple[Suppression, ...] = ()
     error: BaseException | None = None
+    is_own: bool = False
+    """Whether it is an operation of this package, which asks a lot on its way."""
     is_committed: bool = False
     """Whether a COMMIT has come after it."""
 

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from alembic_zanith import hooks
 from alembic_zanith.plan.model import Suppression
-from alembic_zanith.plan.scripts import changes_in_schemas, operation_name, schemas_of
+from alembic_zanith.plan.scripts import (
+    changes_in_schemas,
+    is_ours,
+    operation_name,
+    schemas_of,
+)
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change
 from alembic_zanith.risk.changes.raw import Harmless
@@ -109,7 +114,7 @@ class Steps:
     def _operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:
         if self._open is not None or self._paused:  # what another operation calls
             return self._guarded(operation, invoke)
-        step = self._begin(Step(operation_name(operation), operation))
+        step = self._begin(Step(operation_name(operation), operation, is_own=is_ours(operation)))
         try:
             result = self._guarded(operation, invoke)
         except BaseException as error:
@@ -132,20 +137,20 @@ class Steps:
     def _end(self, step: Step, error: BaseException | None = None) -> None:
         self._open = None
         step.end(error)
-        if error is None and not step.statements and step.source is not None:
-            changes = self._changes(step)
-            if changes:
-                self._put_off.append((step, Counter(changes)))
         if step.assessment is None:
             step.assessment = Assessment.of(step.operation, self._changes(step))
+        if error is None and not step.statements and step.source is not None:
+            changes = Counter(each.change for each in step.assessment.findings)
+            if changes:
+                self._put_off.append((step, changes))
+        else:
+            step.source = None  # it may hold whole tables
         findings = step.assessment.findings
         if error is not None or not all(type(each.change) is Harmless for each in findings):
             for listener in self._listeners:
                 listener.ended(step)
 
     def _changes(self, step: Step) -> tuple[Change, ...]:
-        if step.assessment is not None:
-            return tuple(each.change for each in step.assessment.findings)
         if step.source is not None and is_registered(step.source):
             return changes_in_schemas(step.source, self._schemas)
         dialect = self._context.dialect

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.plan.model import PlannedRevision
-from alembic_zanith.plan.scripts import is_ours, source_of
+from alembic_zanith.plan.scripts import source_of
 from alembic_zanith.risk.changes.raw import RawSql
 from alembic_zanith.risk.statements.parser import (
     Statement,
@@ -157,7 +157,7 @@ class SchemaGuard:
 
     def sending(self, step: Step, statement: str) -> None:
         """Check a statement, unless it is one that this package sends on its way."""
-        if step.source is None or not is_ours(step.source):
+        if not step.is_own:
             self.check(statement)
 
     def ended(self, step: Step) -> None:
