@@ -16,10 +16,17 @@ from devtools.postgres import LocalPostgres
 from . import archiving, classifying, exporting, parking
 from .figures import Figure
 from .lab import Lab
+from .recording import measure_audit, measure_history, measure_snapshot
 from .sample import TABLE, fill
 from .upgrading import measure_plan, measure_upgrade
 
-OF_HISTORIES = {"upgrade": measure_upgrade, "plan": measure_plan}
+OF_HISTORIES = {
+    "upgrade": measure_upgrade,
+    "plan": measure_plan,
+    "audit": measure_audit,
+    "snapshot": measure_snapshot,
+    "history": measure_history,
+}
 BENCHMARKS = ("classify", "soft-drop", "archive", "restore", "export", *OF_HISTORIES)
 _LONG_ROUNDS = 2
 """At most so many for what takes minutes."""

@@ -25,9 +25,9 @@ def measure_upgrade(lab: Lab, rounds: int) -> Iterator[Figure]:
     """
     plain, modes = list[float](), {"dev": list[float](), "staging": list[float]()}
     for _ in range(rounds):
-        plain.append(_upgrade(lab, None))
+        plain.append(upgrade_seconds(lab, None))
         for mode, times in modes.items():
-            times.append(_upgrade(lab, mode))
+            times.append(upgrade_seconds(lab, mode))
     for mode, times in modes.items():
         what = f"upgrade of {history.REVISIONS} revisions, mode {mode}"
         yield ratio_of_times(what, min(times), min(plain), _LIMIT_UPGRADE)
@@ -48,20 +48,26 @@ def measure_plan(lab: Lab, rounds: int) -> Iterator[Figure]:
     yield Figure(what, duration(best), duration(base), difference, _LIMIT_PLAN_MS, "ms")
 
 
-def _upgrade(lab: Lab, mode: str | None) -> float:
+def upgrade_seconds(lab: Lab, mode: str | None, audit: str = "on") -> float:
+    """Return how long an upgrade takes in a mode, or without the package where that is None."""
     with lab.database() as database, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         history.write(folder, database.engine.url.render_as_string(hide_password=False))
         history.switch_on(folder, mode is not None)
         # Modules are compiled, as they are on the second run of every project.
         _seconds(folder, "upgrade", "head", "--sql", mode=mode, accept=(0, 1, 255))
-        return _seconds(folder, "upgrade", "head", mode=mode)
+        return _seconds(folder, "upgrade", "head", mode=mode, audit=audit)
 
 
 def _seconds(
-    folder: Path, *arguments: str, mode: str | None = None, accept: tuple[int, ...] = (0,)
+    folder: Path,
+    *arguments: str,
+    mode: str | None = None,
+    audit: str = "on",
+    accept: tuple[int, ...] = (0,),
 ) -> float:
-    environment = {**os.environ, **({"ZANITH_MODE": mode} if mode else {})}
+    given = {"ZANITH_MODE": mode, "ZANITH_AUDIT": audit} if mode else {}
+    environment = {**os.environ, **given}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     start = time.perf_counter()
     done = subprocess.run(
