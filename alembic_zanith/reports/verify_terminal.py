@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from alembic_zanith.verification import Observation, Verdict, Verification
 
-from .words import printable
+from .words import count, printable
 
 _NO_LOCK = "none"
 
@@ -18,8 +18,7 @@ def verification_lines(found: Verification, *, verbose: bool = False) -> Iterato
     """
     where = f" on {found.where}" if found.where else ""
     name = f"{found.database}: " if found.database else ""
-    count = len(found.pending)
-    what = f"{count} revision{'' if count == 1 else 's'}" if count else "nothing is pending"
+    what = count(len(found.pending), "revision") if found.pending else "nothing that is pending"
     yield printable(f"{name}Rehearsal of {what}{where}")
     for number, stage in enumerate(found.stages, 1):
         note = f" ({stage.note})" if stage.note else ""
@@ -54,7 +53,7 @@ def _sample(found: Verification) -> Iterator[str]:
         return
     rows = sum(each.rows for each in found.sample)
     yield ""
-    yield f"Sample: {rows:,} rows of {len(found.sample)} tables"
+    yield f"Sample: {count(rows, 'row')} of {count(len(found.sample), 'table')}"
     for each in found.sample:
         note = f" ({each.note})" if each.note else ""
         yield printable(f"  {each.table}: {each.rows:,}{note}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from alembic.autogenerate import produce_migrations
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import render_op_text
 from alembic.operations.ops import MigrateOperation, ModifyTableOps
+
+from .quiet import warnings_only
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -33,25 +33,12 @@ def drift(context: MigrationContext) -> tuple[str, ...]:
             setattr(context, f"_user_{option}", True)
             context.opts[option] = True
     metadata = context.opts["target_metadata"]
-    with _quietly():
+    # What Alembic logs of each difference is in the report.
+    with warnings_only("alembic.autogenerate", "alembic.runtime.plugins"):
         produced = produce_migrations(context, metadata)
         found = [] if produced.upgrade_ops is None else produced.upgrade_ops.ops
         autogen = AutogenContext(context, metadata=metadata, opts=context.opts)
         return tuple(render_op_text(autogen, each).strip() for each in _each(found))
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Hold back what Alembic logs of each difference: they are in the report."""
-    loggers = [logging.getLogger(f"alembic.{name}") for name in ("autogenerate", "runtime.plugins")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _each(operations: list[MigrateOperation]) -> Iterator[MigrateOperation]:

@@ -27,6 +27,8 @@ from alembic_zanith.plan.source import opens_connections
 from alembic_zanith.sql import scalar
 from alembic_zanith.steps import StepsListener, listening
 
+from .quiet import warnings_only
+
 if TYPE_CHECKING:
     from alembic.script import Script
     from sqlalchemy import Connection
@@ -95,6 +97,7 @@ class Shadowed:
             listening(),
             _kept_in(self.connection),
             rehearsing(around),
+            warnings_only("alembic.zanith", "alembic.runtime.migration"),
         ):
             try:
                 with context.begin_transaction():

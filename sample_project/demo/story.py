@@ -46,7 +46,11 @@ def _a_column_leaves_the_models(stage: Stage) -> None:
     arguments = ("--rev-id", NEW_REVISION, "-m", "Drop products.supplier_code")
     stage.alembic("revision", "--autogenerate", *arguments)
     stage.show_revision(NEW_REVISION)
-    stage.alembic("upgrade", "head")
+    stage.narrator.say(
+        "\nIt is rehearsed first, on a database that is made for it, with some of the rows:"
+    )
+    stage.alembic("zanith-verify", "--sample", "100")
+    stage.alembic("upgrade", "head", "--shadow-verified")
     stage.alembic("check")
 
 
@@ -97,6 +101,8 @@ def _by_hand(stage: Stage, before: Evidence) -> None:
 def _by_downgrade(stage: Stage) -> None:
     stage.narrator.chapter("All of it back: downgrade to the revision before the drops")
     stage.alembic("downgrade", BEFORE_THE_DROPS)
+    stage.narrator.say("\nAll of it is on record:")
+    stage.alembic("zanith-history", "--limit", "8")
 
 
 def _nothing_lost(stage: Stage, before: Evidence) -> bool:
