@@ -272,6 +272,23 @@ def test_a_copy_of_a_shadow_is_not_wiped(shop: Project, make_database: MakeDatab
     assert copy.dump_of_all() == before
 
 
+def test_a_shadow_that_became_a_real_database_is_not_wiped(
+    shop: Project, make_project: MakeProject, make_database: MakeDatabase
+) -> None:
+    shadow = make_database()
+    url = shadow.url().render_as_string(hide_password=False)
+    verdict(shop, "--shadow-url", url)
+    used = make_project(name="used", database=shadow)
+    used.configure_context("version_table='other_version'")
+    used.revision("op.create_table('precious', sa.Column('id', sa.Integer))")
+    used.upgrade()
+    before = shadow.dump_of_all()
+    found = verdict(shop, "--shadow-url", url)
+    assert found["verdict"] == "shadow-unreachable"
+    assert "`alembic upgrade` has been run in it since" in found["failure"]
+    assert shadow.dump_of_all() == before
+
+
 def test_production_is_never_its_own_shadow(shop: Project, database: Database) -> None:
     before = database.dump_of_all()
     for host in ("127.0.0.1", "localhost"):
@@ -298,3 +315,85 @@ def test_a_role_that_may_not_create_databases_is_told_the_other_places(
     for word in ("may not create databases", "--shadow-url", "shadow_url", "--topology schema"):
         assert word in result.stdout
     assert "hunter2" not in result.output
+
+
+def test_whatever_a_rehearsal_leaves_is_wiped_by_the_next(
+    shop: Project, make_database: MakeDatabase
+) -> None:
+    shadow = make_database()
+    url = shadow.url().render_as_string(hide_password=False)
+    verdict(shop, "--shadow-url", url)
+    clean = shadow.dump_of_all()
+    shadow.execute(
+        """
+        CREATE SCHEMA app; CREATE TABLE app.t (id int); CREATE TYPE mood AS ENUM ('x');
+        CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+        CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION f();
+        CREATE PUBLICATION p FOR ALL TABLES; SELECT lo_create(4711);
+        CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;
+        CREATE FOREIGN TABLE far (id int) SERVER s; CREATE VIEW v AS SELECT 1;
+        CREATE MATERIALIZED VIEW m AS SELECT 1; CREATE SEQUENCE q;
+        CREATE AGGREGATE a (int) (SFUNC = int4pl, STYPE = int)
+        """
+    )
+    found = verdict(shop, "--shadow-url", url)
+    assert (found["verdict"], found["failure"]) == ("ok", None)
+    assert shadow.dump_of_all() == clean
+
+
+def test_a_role_that_owns_the_shadow_is_enough(shop: Project, make_database: MakeDatabase) -> None:
+    shadow = make_database()
+    role = shadow.role("owner", "LOGIN PASSWORD 'hunter2'")
+    shadow.execute(
+        f'ALTER DATABASE "{shadow.name}" OWNER TO {role}; ALTER SCHEMA public OWNER TO {role}'
+    )
+    url = shadow.url().set(username=role, password="hunter2").render_as_string(hide_password=False)
+    for _ in range(2):
+        found = verdict(shop, "--shadow-url", url)
+        assert (found["verdict"], found["failure"]) == ("ok", None)
+    assert "hunter2" not in json.dumps(found)
+
+
+def test_two_rehearsals_on_one_shadow_do_not_meet(
+    shop: Project, make_database: MakeDatabase
+) -> None:
+    shadow = make_database()
+    url = shadow.url().render_as_string(hide_password=False)
+    verdict(shop, "--shadow-url", url)
+    with shadow.begin() as other:
+        other.exec_driver_sql(f"SELECT pg_advisory_lock({0x7A616E6974680002})")
+        found = verdict(shop, "--shadow-url", url)
+    assert found["verdict"] == "shadow-unreachable"
+    assert "Another rehearsal is using the database" in found["failure"]
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_no_password_is_shown_whatever_goes_wrong(
+    make_project: MakeProject, database: Database, driver: str
+) -> None:
+    role = database.role("app", "LOGIN SUPERUSER PASSWORD 'hunter2'")
+    project = make_project(driver=driver)
+    url = database.url(driver).set(username=role, password="hunter2")
+    ini = project.root / "alembic.ini"
+    old = database.url(driver).render_as_string(hide_password=False)
+    ini.write_text(ini.read_text().replace(old, url.render_as_string(hide_password=False)))
+    project.revision("op.execute('SELECT 1/0')")
+    wrong = url.set(database="nowhere").render_as_string(hide_password=False)
+    shown = ""
+    for arguments in (
+        ("zanith-verify",),
+        ("zanith-verify", "--keep", "--topology", "schema"),
+        ("zanith-verify", "--schema-from-production"),
+        ("zanith-verify", "--shadow-url", wrong),
+        ("zanith-verify", "--shadow-url", url.render_as_string(hide_password=False)),
+        ("zanith-verify", "--shadow-url", "postgresql://u:hunter2@["),
+        ("zanith-drift", "--shadow-url", wrong),
+        ("zanith-history", "show", "x"),
+        ("zanith-report", "--html", "-"),
+    ):
+        result = project.alembic(*arguments)
+        assert "Traceback" not in result.output, result.output
+        shown += result.output
+    assert "hunter2" not in shown
+    receipt = project.root / "zanith-verify.json"
+    assert not receipt.exists()

@@ -165,6 +165,7 @@ def _require_marker(connection: Connection, url: URL) -> None:
     if one(connection, _MARKER)[0]:
         told = scalar(connection, "SELECT identity FROM _zanith_shadow.marker")
         if told == identity:
+            _refuse_what_is_in_use(connection, url)
             return
         raise ShadowUnreachableError(
             f"The {shown(url)} carries the marker of another database: it came with a dump or a "
@@ -193,6 +194,24 @@ def _require_marker(connection: Connection, url: URL) -> None:
         "COMMENT ON SCHEMA _zanith_shadow IS "
         "'This database is wiped by each alembic zanith-verify.'",
     )
+
+
+_RECORDED = """
+SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relname = '_zanith_migrations' AND c.relkind = 'r'
+"""
+
+
+def _refuse_what_is_in_use(connection: Connection, url: URL) -> None:
+    """Refuse a database that real migrations have run in: rehearsals are not recorded."""
+    for (table,) in rows(connection, _RECORDED):
+        if scalar(connection, f"SELECT EXISTS (SELECT FROM {table})"):
+            raise ShadowUnreachableError(
+                f"The {shown(url)} was a shadow once, but `alembic upgrade` has been run in it since "
+                f"({table}), so that it may be needed. Nothing was done. If it is not, drop the "
+                "database and make an empty one."
+            )
 
 
 def _first_extensions(connection: Connection) -> frozenset[str]:
