@@ -209,8 +209,8 @@ def _refuse_what_is_in_use(connection: Connection, url: URL) -> None:
         if scalar(connection, f"SELECT EXISTS (SELECT FROM {table})"):
             raise ShadowUnreachableError(
                 f"The {shown(url)} was a shadow once, but `alembic upgrade` has been run in it "
-                f"since ({table}), so that it may be needed. Nothing was done. If it is not, drop the "
-                "database and make an empty one."
+                f"since ({table}), so that it may be needed. Nothing was done. If it is not, drop "
+                "the database and make an empty one."
             )
 
 
