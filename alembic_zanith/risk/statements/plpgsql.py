@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from alembic_zanith.risk.change import Change
 from alembic_zanith.risk.changes.raw import Harmless, RawSql
@@ -33,20 +34,48 @@ _EXPRESSION = 2
 """Modes in which PL/pgSQL reads an expression; all above it are assignments."""
 
 
+class Embedded(NamedTuple):
+    """SQL that PL/pgSQL runs, as a statement; `is_computed` where it is what gives the SQL."""
+
+    sql: str
+    is_computed: bool = False
+
+
 def changes_in_block(text: str) -> Iterator[Change]:
     """Yield what a DO statement changes."""
-    yield from _changes(text, _without_made_types(text))
+    yield from _changes(*_block(text))
 
 
 def changes_in_body(text: str, body: str, result: str) -> Iterator[Change]:
     """Yield what a function changes when it is called, from its CREATE statement and its body."""
+    yield from _changes(*_body(text, body, result))
+
+
+def embedded_in_block(text: str) -> list[Embedded]:
+    """Return all SQL in a DO statement, every branch of it. Raises `UnreadableSqlError`."""
+    return [each for tree in _trees(*_block(text)) for each in _embedded(tree)]
+
+
+def embedded_in_body(text: str, body: str, result: str) -> list[Embedded]:
+    """Return all SQL in a function, from its CREATE statement and its body.
+
+    Raises `UnreadableSqlError`.
+    """
+    return [each for tree in _trees(*_body(text, body, result)) for each in _embedded(tree)]
+
+
+def _block(text: str) -> tuple[str, ...]:
+    return (text, _without_made_types(text))
+
+
+def _body(text: str, body: str, result: str) -> tuple[str, ...]:
+    """Return the texts to try, of which the parser reads one."""
     if result not in _TRIGGERS:
-        yield from _changes(text, _without_made_types(text))
-        return
+        return (text, _without_made_types(text))
     # The parser's answer for functions that return a trigger is no valid JSON, so the body becomes
     # the inner block of a function that declares the variables of triggers itself.
     inner = re.sub(r"^\s*#.*$", "", body, flags=re.MULTILINE).strip()
-    yield from _changes(_wrapped(inner, result), _wrapped(_without_made_types(inner), result))
+    return (_wrapped(inner, result), _wrapped(_without_made_types(inner), result))
 
 
 def _wrapped(body: str, result: str) -> str:
@@ -69,18 +98,22 @@ def _without_made_types(text: str) -> str:
 
 def _changes(*texts: str) -> Iterator[Change]:
     """Yield the changes in the first of the texts that can be read."""
-    trees, reason = None, ""
-    for text in texts:
-        try:
-            trees = parse_plpgsql(text)
-            break
-        except UnreadableSqlError as error:
-            reason = str(error)
-    if trees is None:
+    try:
+        trees = _trees(*texts)
+    except UnreadableSqlError as error:
         short = " ".join(texts[0].split())[:80]
-        yield RawSql(short, f"its body cannot be read: {reason}")
+        yield RawSql(short, f"its body cannot be read: {error}")
         return
     yield from [each for tree in trees for each in _of_block(tree)] or [Harmless(texts[0])]
+
+
+def _trees(*texts: str) -> list[Any]:
+    """Return what the first of the texts that can be read is made of."""
+    *others, last = texts
+    for text in others:
+        with suppress(UnreadableSqlError):
+            return parse_plpgsql(text)
+    return parse_plpgsql(last)
 
 
 _BRANCHES = frozenset(
@@ -130,12 +163,34 @@ def _walk(tree: Any) -> Iterator[Change]:
 
 
 def _expression(content: dict[str, Any]) -> Iterator[Change]:
-    query, mode = content["query"], content.get("parseMode", _STATEMENT)
+    query = _statement_of(content)
+    yield from (each for each in changes_in(query) if not isinstance(each, Harmless))
+
+
+def _statement_of(content: dict[str, Any]) -> str:
+    query, mode = str(content["query"]), content.get("parseMode", _STATEMENT)
     if mode > _EXPRESSION:
         query = _assigned(query)
-    if mode != _STATEMENT:
-        query = f"SELECT {query}"
-    yield from (each for each in changes_in(query) if not isinstance(each, Harmless))
+    return query if mode == _STATEMENT else f"SELECT {query}"
+
+
+def _embedded(tree: Any) -> Iterator[Embedded]:
+    """Yield the SQL in a tree of parse_plpgsql: what is run, and what gives what is run."""
+    for item in tree if isinstance(tree, list) else ():
+        yield from _embedded(item)
+    for name, content in tree.items() if isinstance(tree, dict) else ():
+        runs_a_string = name in ("PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors")
+        if name == "dynquery" or runs_a_string:
+            given = content["query"] if runs_a_string else content
+            expression = given["PLpgSQL_expr"]["query"]
+            text = constant(expression)
+            yield Embedded(expression, True) if text is None else Embedded(text)
+            if runs_a_string:
+                yield from _embedded({k: v for k, v in content.items() if k != "query"})
+        elif name == "PLpgSQL_expr":
+            yield Embedded(_statement_of(content))
+        else:
+            yield from _embedded(content)
 
 
 def _assigned(assignment: str) -> str:

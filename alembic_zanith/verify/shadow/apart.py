@@ -1,156 +1,110 @@
 """What keeps a shadow that is a schema apart from the rest of production's database.
 
-Three things, of which each is enough for what is written without bad intent: statements that name
-another schema, or act on what is in none, are refused before they are sent; names without a schema
-are looked up in the shadow alone; and after each script PostgreSQL is asked which relations of
-other schemas the session has locked in order to write, which rolls everything back.
+Three things. A statement that names another schema, acts on what is in none, or cannot be read, is
+refused before it is sent. Names without a schema are looked up in the shadow alone. And after each
+script PostgreSQL is asked what the session has locked in other schemas: what is locked in order to
+change it ends the script, and its transaction is rolled back.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
 
 from alembic_zanith.errors import ZanithError
-from alembic_zanith.plan.model import PlannedRevision
+from alembic_zanith.identifiers import quote
+from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
 from alembic_zanith.plan.scripts import source_of
-from alembic_zanith.risk.changes.raw import RawSql
-from alembic_zanith.risk.statements.parser import (
-    Statement,
-    UnreadableSqlError,
-    descendants,
-    parse,
-    strings,
-)
-from alembic_zanith.sql import rows
+from alembic_zanith.risk.change import TableRef
+from alembic_zanith.risk.changes.raw import RawSql, SetSearchPath
+from alembic_zanith.risk.statements.catalog_functions import is_catalog_function
+from alembic_zanith.risk.statements.parser import UnreadableSqlError, parse
+from alembic_zanith.sql import rows, scalar
 from alembic_zanith.steps import Step
+
+from .reach import Reach
 
 if TYPE_CHECKING:
     from alembic.script import Script
     from sqlalchemy import Connection
+
+_ELSEWHERE = "Use --topology database or --shadow-url URL."
 
 
 class NotApartError(ZanithError):
     """It cannot be kept in a schema of its own."""
 
 
-# Statements that act on nothing but what they name, and that names without a schema keep inside.
-_ALLOWED = {
-    "alter_domain_stmt",
-    "alter_enum_stmt",
-    "alter_policy_stmt",
-    "alter_seq_stmt",
-    "alter_stats_stmt",
-    "alter_table_stmt",
-    "alter_type_stmt",
-    "call_stmt",
-    "close_portal_stmt",
-    "cluster_stmt",
-    "comment_stmt",
-    "composite_type_stmt",
-    "constraints_set_stmt",
-    "create_domain_stmt",
-    "create_enum_stmt",
-    "create_function_stmt",
-    "create_policy_stmt",
-    "create_range_stmt",
-    "create_seq_stmt",
-    "create_stats_stmt",
-    "create_stmt",
-    "create_table_as_stmt",
-    "create_trig_stmt",
-    "declare_cursor_stmt",
-    "define_stmt",
-    "delete_stmt",
-    "do_stmt",
-    "drop_stmt",
-    "execute_stmt",
-    "explain_stmt",
-    "fetch_stmt",
-    "index_stmt",
-    "insert_stmt",
-    "lock_stmt",
-    "merge_stmt",
-    "prepare_stmt",
-    "refresh_mat_view_stmt",
-    "rename_stmt",
-    "rule_stmt",
-    "select_stmt",
-    "transaction_stmt",
-    "truncate_stmt",
-    "update_stmt",
-    "variable_set_stmt",
-    "variable_show_stmt",
-    "view_stmt",
-}
-# Of the kinds of things that DROP, COMMENT and RENAME know, those that are in no schema.
-_OUTSIDE = re.compile(
-    r"\s*(DROP|COMMENT\s+ON|ALTER)\s+(ACCESS|CAST|DATABASE|EVENT|EXTENSION|FOREIGN\s+DATA"
-    r"|LANGUAGE|LARGE|OWNED|PUBLICATION|ROLE|SCHEMA|SERVER|SUBSCRIPTION|SYSTEM|TABLESPACE|TRANSFORM"
-    r"|USER|GROUP|OPERATOR)\b",
-    re.IGNORECASE,
-)
-# Settings that only concern how statements of this session run.
-_SETTINGS = re.compile(
-    r"(lock_timeout|statement_timeout|idle_in_transaction_session_timeout|client_min_messages"
-    r"|check_function_bodies|standard_conforming_strings|client_encoding|row_security|xmloption"
-    r"|maintenance_work_mem|work_mem|default_tablespace|default_table_access_method|timezone"
-    r"|datestyle|intervalstyle|jit|synchronous_commit|constraint_exclusion|\w+\.\w+)",
-    re.IGNORECASE,
-)
-# Functions of PostgreSQL's own that reach beyond the schema, or run what they are given as text.
-_FUNCTIONS = re.compile(
-    r"(set_config|lo_.*|lo(read|write|creat)|dblink.*|query_to_xml.*|table_to_xml.*|schema_to_xml.*"
-    r"|database_to_xml.*|cursor_to_xml.*|ts_stat|crosstab.*"
-    r"|pg_(terminate|cancel|reload|rotate|switch|create|drop|read|write|ls|stat_file|file|logical|replication|promote|wal|backup|start|stop|import"
-    r"|log|notify|advisory_lock|try_advisory_lock|stat_reset|extension_config).*|currtid.*)",
-    re.IGNORECASE,
-)
+# Functions that an extension or somebody else has put among PostgreSQL's own, and what this version
+# has that does something.
+_FUNCTIONS = """
+SELECT DISTINCT p.proname::text, p.oid < 16384 FROM pg_catalog.pg_proc AS p
+ WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
+   AND (p.oid >= 16384 OR p.provolatile = 'v')
+"""
 
-_OTHER_SCHEMAS = """
-SELECT nspname::text FROM pg_catalog.pg_namespace
- WHERE nspname NOT IN ('pg_catalog', 'information_schema', :schema)
-   AND nspname !~ '^pg_(temp|toast)'
+# Everything in schemas that are there already. What is gone at the end has no name to ask for.
+_OF_OTHERS = """
+SELECT d.classid, d.objid FROM pg_catalog.pg_depend AS d
+ WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+   AND d.refobjid NOT IN (SELECT oid FROM pg_catalog.pg_namespace
+                           WHERE nspname = :schema OR nspname ~ '^pg_(toast|temp)')
 """
 
 # ROW SHARE and ACCESS SHARE are taken to read: a foreign key looks at its parent with the former.
+# https://www.postgresql.org/docs/current/view-pg-locks.html
 _LOCKED = """
-SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), l.mode
-  FROM pg_catalog.pg_locks l
-  JOIN pg_catalog.pg_class c ON c.oid = l.relation
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation'
-   AND l.mode <> ALL (ARRAY['AccessShareLock', 'RowShareLock'])
-   AND n.nspname <> ALL (ARRAY['pg_catalog', 'information_schema', CAST(:schema AS text)])
-   AND n.nspname !~ '^pg_(temp|toast)'
+SELECT l.classid, l.objid, l.mode, pg_catalog.pg_describe_object(l.classid, l.objid, 0),
+       EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+                WHERE d.classid = l.classid AND d.objid = l.objid
+                  AND d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+                  AND d.refobjid NOT IN (SELECT oid FROM pg_catalog.pg_namespace
+                                          WHERE nspname = :schema OR nspname ~ '^pg_(toast|temp)'))
+  FROM (SELECT CASE locktype WHEN 'relation'
+                    THEN 'pg_catalog.pg_class'::pg_catalog.regclass::oid ELSE classid END,
+               CASE locktype WHEN 'relation' THEN relation ELSE objid END, mode
+          FROM pg_catalog.pg_locks
+         WHERE pid = pg_catalog.pg_backend_pid() AND locktype IN ('relation', 'object')
+           AND database = (SELECT oid FROM pg_catalog.pg_database
+                            WHERE datname = pg_catalog.current_database())
+           AND mode <> ALL (ARRAY['AccessShareLock', 'RowShareLock'])) AS l(classid, objid, mode)
 """
+
+# Operations of this package that work in the archive schema, which is one of production's.
+_LEAVE = ("archive_column", "archive_table", "rebuild_table")
 
 
 class SchemaGuard:
     """Keeps what scripts do in a schema; a listener of `Steps`."""
 
-    def __init__(self, schema: str, others: Iterable[str]) -> None:
+    def __init__(
+        self,
+        schema: str,
+        functions: Collection[str] = (),
+        others: Collection[tuple[int, int]] = (),
+    ) -> None:
         self._schema = schema
-        self._named = _naming(others)
+        self._reach = Reach(schema, functions)
+        self._others = frozenset(others)
 
     @classmethod
     def of(cls, connection: Connection, schema: str) -> SchemaGuard:
-        """Return a guard for a schema, which knows the other ones of the database."""
-        return cls(schema, [name for (name,) in rows(connection, _OTHER_SCHEMAS, schema=schema)])
+        """Return a guard for a schema, which knows what else is in the database."""
+        functions = [
+            name
+            for name, is_of_postgres in rows(connection, _FUNCTIONS)
+            if not (is_of_postgres and is_catalog_function(name))
+        ]
+        others = [(int(c), int(o)) for c, o in rows(connection, _OF_OTHERS, schema=schema)]
+        return cls(schema, functions, others)
 
     def check(self, statement: str) -> None:
         """Let a statement pass, or raise `NotApartError` before it is sent."""
-        found = self._named.search(statement)
-        if found is not None:
-            raise _not_apart(f"names the schema {found['name']}", statement)
-        try:
-            statements = parse(statement)
-        except UnreadableSqlError as error:
-            raise _not_apart(f"cannot be read ({error})", statement) from error
-        for each in statements:
-            for reason in _reasons(each):
-                raise _not_apart(reason, statement)
+        for reason in self._reach.reasons(statement):
+            raise _not_apart(reason, statement)
 
     def began(self, step: Step) -> None:
         """Hear that a step has begun."""
@@ -159,77 +113,124 @@ class SchemaGuard:
         """Check a statement, unless it is one that this package sends on its way."""
         if not step.is_own:
             self.check(statement)
+        elif step.operation in _LEAVE:
+            raise _not_apart("keeps rows in the archive schema", f"op.{step.operation}()")
 
     def ended(self, step: Step) -> None:
         """Hear that a step is over."""
 
     def after(self, connection: Connection) -> None:
-        """Raise `NotApartError` if something outside of the schema is locked for writing."""
-        for relation, mode in rows(connection, _LOCKED, schema=self._schema):
+        """Raise `NotApartError` if something outside of the schema is locked to be changed.
+
+        So is a session whose names are looked up elsewhere by now.
+        """
+        path = scalar(connection, "SELECT pg_catalog.current_setting('search_path')")
+        if path != quote(self._schema):
             raise NotApartError(
-                f"A script has locked {relation} ({mode}), which is not in the shadow's schema. "
-                "All that it did is rolled back. Use --topology database or --shadow-url URL."
+                f"A script has set search_path to {path!r}, where names are no longer the "
+                f"shadow's. All that it did since the last COMMIT is rolled back. {_ELSEWHERE}"
             )
-
-
-def _naming(others: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern that finds the name of a schema with a dot behind it, quoted or not."""
-    names = "|".join(sorted(map(re.escape, {"public", *others}), key=len, reverse=True))
-    return re.compile(rf'(?<![\w$])"?(?P<name>{names})"?\s*\.', re.IGNORECASE)
+        for classid, objid, mode, name, is_outside in rows(
+            connection, _LOCKED, schema=self._schema
+        ):
+            if is_outside or (int(classid), int(objid)) in self._others:
+                raise NotApartError(
+                    f"A script has locked {name or 'something that it has dropped'} ({mode}), "
+                    "which is not in the shadow's schema. All that it did since the last COMMIT "
+                    f"is rolled back. {_ELSEWHERE}"
+                )
 
 
 def _not_apart(reason: str, statement: str) -> NotApartError:
-    shown = " ".join(statement.split())
-    shown = shown if len(shown) <= 120 else f"{shown[:117]}..."
     return NotApartError(
-        f"A rehearsal in a schema of production's database cannot run this: it {reason}. {shown} — "
-        "Use --topology database or --shadow-url URL."
+        f"A rehearsal in a schema of production's database cannot run this: it {reason}. "
+        f"{_shortened(statement)} — {_ELSEWHERE}"
     )
 
 
-def _reasons(statement: Statement) -> Iterator[str]:
-    """Yield why a statement may reach beyond the schema."""
-    if statement.name not in _ALLOWED or _OUTSIDE.match(statement.text):
-        yield "acts on what is in no schema, or may do so"
-    if statement.name == "variable_set_stmt" and not _SETTINGS.fullmatch(statement.node.name):
-        yield f"sets {statement.node.name or 'settings'}"
-    for name, node in descendants(statement.node):
-        if name == "func_call":
-            function = strings(node.funcname)
-            if _FUNCTIONS.fullmatch(function[-1]):
-                yield f"calls {function[-1]}()"
+def _shortened(statement: str) -> str:
+    text = " ".join(statement.split())
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+# -- before anything is made -------------------------------------------------------------
 
 
 def reason_against_schema(
-    plan: Collection[PlannedRevision], scripts: Iterable[Script], version_table_schema: str | None
+    plan: Plan | Iterable[PlannedRevision],
+    scripts: Iterable[Script] = (),
+    version_table_schema: str | None = None,
 ) -> str | None:
     """Return why scripts cannot be rehearsed in a schema, None where nothing speaks against it.
 
-    Asked before anything is made; what only shows when it runs is refused then (`SchemaGuard`).
+    `plan` is what is known of those that are recorded, `scripts` are all that will run, by their
+    text. What only shows when it runs is refused then (`SchemaGuard`).
     """
     if version_table_schema is not None:
         return f"env.py keeps the version table in the schema {version_table_schema}"
     for script in scripts:
-        found = _NAMES_A_SCHEMA.search(source_of(script))
-        if found is not None:
-            return f"revision {script.revision} names a schema: {found[0].strip()}"
-    for revision in plan:
-        for operation in revision.operations:
-            for finding in operation.assessment.findings:
-                change, on = finding.change, finding.change.on
-                if isinstance(change, RawSql):
-                    return (
-                        f"revision {revision.revision}, line {operation.line}: nobody can tell "
-                        f"what {change.text} does, because {change.why}"
-                    )
-                if on is not None and on.schema is not None:
-                    return f"revision {revision.revision}, line {operation.line} names {on}"
+        for line, what in _schemas_named(source_of(script)):
+            return f"revision {script.revision}, line {line} names a schema: {what}"
+    for revision in plan.revisions if isinstance(plan, Plan) else plan:
+        for number, reason in _of_revision(revision):
+            where = f"revision {revision.revision}" + (f", line {number}" if number else "")
+            return f"{where} {reason}"
     return None
 
 
-_NAMES_A_SCHEMA = re.compile(
-    r"^[^#\n]*\b(?:source_schema|referent_schema|schema)\s*=\s*(?!None\b)\S[^,)\n]*"
-    r"|^[^#\n]*\b(?:CREATE|DROP|ALTER)\s+SCHEMA\b[^\n]*"
-    r"|^[^#\n]*\bsearch_path\b[^\n]*",
-    re.IGNORECASE | re.MULTILINE,
-)
+def _of_revision(revision: PlannedRevision) -> Iterator[tuple[int | None, str]]:
+    for call in revision.around:
+        yield call.line, f"reaches a database by itself: {call.source}"
+    for operation in revision.operations:
+        for reason in _of_operation(operation):
+            yield operation.line, reason
+
+
+def _of_operation(operation: PlannedOperation) -> Iterator[str]:
+    changes = [finding.change for finding in operation.assessment.findings]
+    for change in (*changes, *operation.changes):
+        if isinstance(change, RawSql):
+            yield f"has what nobody can see through: {change.text}, because {change.why}"
+        if isinstance(change, SetSearchPath):
+            yield f"sets search_path: {_shortened(change.text)}"
+        if change.kind in _LEAVE:
+            yield f"keeps rows in the archive schema: op.{change.kind}() of {change.subject}"
+        for table in _tables(change):
+            if table.schema is not None:
+                yield f"names the schema {table.schema}: {change.kind} {table}"
+    try:
+        parse(operation.sql)
+    except UnreadableSqlError:
+        return  # with parameters that are no SQL; what it does is known by its changes
+    for reason in Reach(None).reasons(operation.sql):
+        yield f"{reason}: {_shortened(operation.sql)}"
+
+
+def _tables(value: Any) -> Iterator[TableRef]:
+    """Yield all tables in a change, however deep."""
+    if isinstance(value, TableRef):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _tables(item)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for each in fields(value):
+            yield from _tables(getattr(value, each.name))
+
+
+_ARGUMENTS = ("schema", "source_schema", "referent_schema")
+_IN_SQL = re.compile(r"\b(?:CREATE|DROP|ALTER)\s+SCHEMA\b|\bsearch_path\b", re.IGNORECASE)
+
+
+def _schemas_named(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a script that give a schema to a call, or have SQL about one."""
+    tree = ast.parse(source)
+    doc = tree.body[0].value if tree.body and isinstance(tree.body[0], ast.Expr) else None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg in _ARGUMENTS:
+            if not (isinstance(node.value, ast.Constant) and node.value.value is None):
+                yield node.value.lineno, f"{node.arg}={ast.unparse(node.value)}"
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node is not doc:
+            found = _IN_SQL.search(node.value)
+            if found is not None:
+                yield node.lineno, _shortened(node.value)

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Engine, NullPool, create_engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import URL, Engine, NullPool, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 
 from alembic_zanith.errors import ShadowUnreachableError
 from alembic_zanith.failures import reason_of, without_passwords
 from alembic_zanith.identifiers import literal
-from alembic_zanith.locking.connections import driver_connection
-from alembic_zanith.sql import run, scalar
+from alembic_zanith.locking.connections import driver_connection, engine_beside, is_same
+from alembic_zanith.sql import scalar
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 log = logging.getLogger("alembic.zanith")
 
-_PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 10
+"""Longest time to wait for a server to answer, and for a lock on a shadow."""
 
-OTHER_PLACES = (
-    "Other places: a server of its own with --shadow-url URL (setting shadow_url), a schema in "
-    "production's database with --topology schema (setting shadow_topology)"
-)
+Arguments = Mapping[str, Any]
 
 
 def production_url(production: Connection) -> URL:
@@ -65,66 +63,225 @@ def shown(url: URL) -> str:
     return f"database {url.database} on {host}" + (f":{port}" if port else "")
 
 
-def engine_of(production: Connection, url: URL) -> Engine:
-    """Return an engine with production's driver that keeps no connection."""
-    url = url.set(drivername=production.engine.url.drivername)
-    is_async = production.dialect.is_async
-    timeout = {"timeout" if is_async else "connect_timeout": _PATIENCE_SECONDS}
-    if "connect_timeout" in url.query:
-        timeout = {}
-    if is_async:
-        # It needs greenlet, which projects with another driver need not have.
-        from sqlalchemy.ext.asyncio import create_async_engine
+def psql_command(url: URL) -> str:
+    """Return how a person looks at a database; the password is for psql to ask for.
 
-        return create_async_engine(url, poolclass=NullPool, connect_args=timeout).sync_engine
-    return create_engine(url, poolclass=NullPool, connect_args=timeout)
+    >>> psql_command(URL.create("postgresql", "app", "s3cret", "db", 5432, "shop"))
+    'psql -h db -p 5432 -U app -d shop'
+    """
+    host, port = url.host or url.query.get("host"), url.port or url.query.get("port")
+    parts = {"-h": host, "-p": port, "-U": url.username, "-d": url.database}
+    return " ".join(["psql", *(f"{flag} {value}" for flag, value in parts.items() if value)])
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every session on a shadow begins with: settings, in their order.
+
+    `default_schema` is what SQLAlchemy and Alembic take for the schema of names without one.
+    """
+
+    settings: tuple[tuple[str, str], ...]
+    default_schema: str | None
+
+    def hold_on(self, engine: Engine) -> Engine:
+        """Begin each session of an engine so, one that replaces a lost one too."""
+
+        def begin(connection: Any, record: object) -> None:
+            cursor = connection.cursor()
+            for name, value in self.settings:
+                cursor.execute(
+                    f"SELECT pg_catalog.set_config({literal(name)}, {literal(value)}, false)"
+                )
+            cursor.close()
+            # Else a rollback would take them back.
+            connection.commit()
+
+        def name_schema(connection: Any, record: object) -> None:
+            engine.dialect.default_schema_name = self.default_schema
+
+        event.listen(engine, "connect", begin)
+        if self.default_schema is not None:
+            # After SQLAlchemy's own look at the server, which comes with its first connection.
+            event.listen(engine, "connect", name_schema)
+        return engine
+
+
+# What decides how SQL reads and runs. Timeouts are production's own affair.
+_SETTINGS = (
+    "search_path",
+    "TimeZone",
+    "DateStyle",
+    "IntervalStyle",
+    "bytea_output",
+    "standard_conforming_strings",
+    "check_function_bodies",
+)
+
+
+def session_like(production: Connection) -> Session:
+    """Return what makes a session like production's, whatever its role and database have set."""
+    current = "SELECT pg_catalog.current_setting(:name)"
+    settings = tuple((name, str(scalar(production, current, name=name))) for name in _SETTINGS)
+    return Session(settings, production.dialect.default_schema_name)
+
+
+# -- engines -----------------------------------------------------------------------------
+
+
+def engine_to(production: Connection, url: URL) -> Engine:
+    """Return an engine to any database, with production's driver; it keeps no connection.
+
+    So it works where production's does: an async driver needs the greenlet that it is used in.
+    """
+    timeout = {} if "connect_timeout" in url.query else _timeout(production)
+    return create_engine(
+        url.set(drivername=_drivername(production)), poolclass=NullPool, connect_args=timeout
+    )
+
+
+def engine_next_to(production: Connection, database: str, arguments: Arguments) -> Engine:
+    """Return an engine that connects to another database of production's server as it does."""
+    named = {**_timeout(production), **arguments, _database_argument(production): database}
+    return _engine(
+        production,
+        production_url(production).set(database=database),
+        lambda engine: engine.dialect.connect(**named),
+    )
+
+
+def engine_like(production: Connection) -> Engine:
+    """Return an engine to production's database that connects in every way as its own does."""
+
+    def connect(_: Engine) -> Any:
+        with engine_beside(production) as beside:
+            connection = beside.connect()
+            if not production.invalidated and is_same(connection, production):
+                raise ShadowUnreachableError(
+                    "A rehearsal needs a second connection, and the engine of this project gives "
+                    "the same one again (its creator returns a connection that it has made "
+                    "before). Nothing was done. Let the creator connect anew, or name another "
+                    "database with --shadow-url (setting shadow_url)."
+                )
+            made = connection.connection.dbapi_connection
+            connection.detach()
+            return made
+
+    return _engine(production, production_url(production), connect)
+
+
+def _engine(production: Connection, url: URL, connect: Callable[[Engine], Any]) -> Engine:
+    engine: Engine = create_engine(
+        url.set(drivername=_drivername(production)),
+        poolclass=NullPool,
+        creator=lambda: connect(engine),
+    )
+    return engine
+
+
+def _drivername(production: Connection) -> str:
+    # What the URL says is not always enough: psycopg is a sync and an async driver.
+    return f"{production.dialect.name}+{production.dialect.driver}"
+
+
+def _timeout(production: Connection) -> dict[str, Any]:
+    is_asyncpg = production.dialect.driver == "asyncpg"
+    return {"timeout" if is_asyncpg else "connect_timeout": PATIENCE_SECONDS}
+
+
+def _database_argument(production: Connection) -> str:
+    return "database" if production.dialect.driver == "asyncpg" else "dbname"
 
 
 @contextmanager
-def connected(production: Connection, url: URL, advice: str = "") -> Iterator[Connection]:
-    """Give a connection for the block.
+def noting_arguments(production: Connection) -> Iterator[dict[str, Any]]:
+    """Note what the driver is called with when production's engine connects in the block.
+
+    Passwords and certificates may come from `connect_args` or from listeners, so the URL is not
+    enough. Where a `creator` connects, nobody is told; what libpq knows of the connection is what
+    the block is left with.
+    """
+    noted: dict[str, Any] = {}
+
+    def note(dialect: Any, record: Any, args: Any, arguments: Any) -> None:
+        noted.clear()
+        noted.update(arguments)
+
+    event.listen(production.engine, "do_connect", note)
+    try:
+        yield noted
+    finally:
+        event.remove(production.engine, "do_connect", note)
+    if not noted:
+        noted.update(_known_to_driver(production))
+
+
+def _known_to_driver(production: Connection) -> dict[str, Any]:
+    info: Any = getattr(driver_connection(production), "info", None)
+    if info is None:
+        raise ShadowUnreachableError(
+            "Nobody can tell how to reach another database of production's server: the engine of "
+            f"this project connects by a function of its own, and {production.dialect.driver} does "
+            "not say how. Name a database with --shadow-url (setting shadow_url)."
+        )
+    known = info.dsn_parameters if hasattr(info, "dsn_parameters") else info.get_parameters()
+    hidden = {"password": info.password} if info.password else {}
+    return {**known, **hidden, "host": info.host, "port": info.port, "user": info.user}
+
+
+# -- connections -------------------------------------------------------------------------
+
+
+@contextmanager
+def connected(engine: Engine, advice: str = "") -> Iterator[Connection]:
+    """Give a connection for the block. What was lost meanwhile raises nothing at its end.
 
     Raises `ShadowUnreachableError` where there is none.
     """
-    engine = engine_of(production, url)
     try:
         connection = engine.connect()
-    except (SQLAlchemyError, OSError, socket.gaierror, TimeoutError) as error:
-        raise unreachable(url, error, advice) from error
+    except ShadowUnreachableError:
+        raise
+    except (SQLAlchemyError, OSError, TypeError, ValueError) as error:
+        raise unreachable(engine.url, error, advice) from _unless_it_tells(engine.url, error)
     except Exception as error:
         # SQLAlchemy lets what asyncpg raises while it connects pass as it is.
         if type(error).__module__.partition(".")[0] != "asyncpg":
             raise
-        raise unreachable(url, error, advice) from error
+        raise unreachable(engine.url, error, advice) from _unless_it_tells(engine.url, error)
     try:
         yield connection
     finally:
-        # The server may be gone; that is known by then, and not to be hidden by this.
-        with contextlib.suppress(DBAPIError, OSError):
-            if not connection.invalidated and connection.in_transaction():
-                connection.rollback()
-        with contextlib.suppress(Exception):
-            connection.close()
+        close(connection)
+
+
+def close(connection: Connection) -> None:
+    """Give a connection up, whatever has become of it."""
+    # An interrupt is no Exception, and is not swallowed.
+    with contextlib.suppress(Exception):
+        if not connection.invalidated and connection.in_transaction():
+            connection.rollback()
+    with contextlib.suppress(Exception):
+        connection.close()
 
 
 def unreachable(url: URL, error: Exception, advice: str = "") -> ShadowUnreachableError:
     """Return the error that says that a database cannot be reached, and why."""
-    reason = without_passwords(reason_of(error))
-    if url.password:
-        reason = reason.replace(str(url.password), "***")
-    text = f"The {shown(url)} cannot be reached: {reason}."
+    text = f"The {shown(url)} cannot be reached: {hidden(url, reason_of(error))}."
     return ShadowUnreachableError(f"{text} {advice}".rstrip())
 
 
-def set_search_path(connection: Connection, path: str) -> None:
-    """Set search_path for the session."""
-    run(connection, f"SELECT pg_catalog.set_config('search_path', {literal(path)}, false)")
-    connection.commit()
+def hidden(url: URL, text: str) -> str:
+    """Return a text without the password of a URL, however it is written in it."""
+    if url.password:
+        text = text.replace(str(url.password), "***")
+    return without_passwords(text)
 
 
-def search_path_of(production: Connection) -> str:
-    """Return the search_path that production's session has."""
-    return str(scalar(production, "SELECT pg_catalog.current_setting('search_path')"))
+def _unless_it_tells(url: URL, error: Exception) -> Exception | None:
+    """Return the error as a cause, which a traceback prints, unless it has the password."""
+    text = f"{error} {error.args}"
+    return error if hidden(url, text) == text else None
 
 
 def server_version(connection: Connection) -> str:

@@ -1,9 +1,14 @@
-"""The database of `shadow_url`: wiped if it is empty or carries our marker, else refused."""
+"""The database of `shadow_url`: wiped if it is empty or marked by a rehearsal, else refused.
+
+A marker counts where it was made: it names the server and the database, so that one which came by a
+dump, a template or a copy does not. And it says whether a rehearsal has left something. After one
+that came to its end the database is empty, so whatever is in it later is somebody else's: a dump
+that was restored into it, or an application that took it for a database of its own.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,106 +17,65 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from alembic_zanith.config import ShadowTopology
 from alembic_zanith.errors import ShadowUnreachableError
-from alembic_zanith.failures import server_message
-from alembic_zanith.identifiers import literal
-from alembic_zanith.sql import one, rows, run, scalar
+from alembic_zanith.failures import server_message, sqlstate
+from alembic_zanith.sql import rows, scalar
 
-from .connecting import connected, search_path_of, server_version, set_search_path, shown
+from .connecting import (
+    close,
+    connected,
+    engine_to,
+    hidden,
+    log,
+    psql_command,
+    server_version,
+    session_like,
+    shown,
+)
+from .identity import Identity, asking, identity_of
+from .marker import Found, Marker, has_marker_schema, make_marker, read_marker, set_in_use
 from .model import Shadow, ShadowRequest
-from .wiping import wipe
+from .turns import require_nobody_else, turn
+from .wiping import foreign_contents, wipe
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import URL, Connection, Engine
 
-MARKER_SCHEMA = "_zanith_shadow"
-_LOCK = 0x7A616E6974680002
-"""Advisory lock of a rehearsal on the shadow: `zanith` in ASCII, and the number of this lock."""
-
-# The cluster and the database in it; a marker that came by a dump, a template or a restore tells
-# of another one. https://www.postgresql.org/docs/current/functions-info.html
-_IDENTITY = """
-SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) || '/' || d.oid::text
-       || '/' || d.datname
-  FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()
-"""
-
-_MARKER = "SELECT pg_catalog.to_regclass('_zanith_shadow.marker') IS NOT NULL"
-
-_EXTENSIONS = "SELECT extname::text FROM pg_catalog.pg_extension"
-
-_FOREIGN = """
-WITH of_extension AS (
-    SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype = 'e'
-), mine AS (
-    SELECT oid, nspname FROM pg_catalog.pg_namespace
-     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND nspname <> '_zanith_shadow'
+_ADVICE = "Check the URL, and that the server is up."
+_EMPTY_ONE = (
+    "Name an empty database with --shadow-url (setting shadow_url): each rehearsal wipes it."
 )
-SELECT what FROM (
-    SELECT 1 AS place, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
-             WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table' WHEN 'c' THEN 'type'
-             ELSE 'table' END || ' ' || mine.nspname || '.' || c.relname AS what
-      FROM pg_catalog.pg_class c JOIN mine ON mine.oid = c.relnamespace
-     WHERE c.relkind NOT IN ('i', 'I', 't')
-       AND NOT EXISTS (SELECT FROM of_extension e
-                        WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid)
-    UNION ALL
-    SELECT 2, 'function ' || mine.nspname || '.' || p.proname
-      FROM pg_catalog.pg_proc p JOIN mine ON mine.oid = p.pronamespace
-     WHERE NOT EXISTS (SELECT FROM of_extension e
-                        WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid)
-    UNION ALL
-    SELECT 3, 'type ' || mine.nspname || '.' || t.typname
-      FROM pg_catalog.pg_type t JOIN mine ON mine.oid = t.typnamespace
-     WHERE t.typtype IN ('e', 'd', 'r', 'b') AND t.typelem = 0
-       AND NOT EXISTS (SELECT FROM of_extension e
-                        WHERE e.classid = 'pg_catalog.pg_type'::regclass AND e.objid = t.oid)
-    UNION ALL
-    SELECT 4, 'schema ' || mine.nspname FROM mine
-     WHERE mine.nspname <> 'public'
-       AND NOT EXISTS (SELECT FROM of_extension e
-                        WHERE e.classid = 'pg_catalog.pg_namespace'::regclass
-                          AND e.objid = mine.oid)
-       AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension x WHERE x.extnamespace = mine.oid)
-    UNION ALL
-    SELECT 5, 'large object ' || oid::text FROM pg_catalog.pg_largeobject_metadata
-    UNION ALL
-    SELECT 6, 'publication ' || pubname FROM pg_catalog.pg_publication
-    UNION ALL
-    SELECT 7, 'subscription ' || subname FROM pg_catalog.pg_stat_subscription
-    UNION ALL
-    SELECT 8, 'foreign server ' || srvname FROM pg_catalog.pg_foreign_server
-    UNION ALL
-    SELECT 9, 'event trigger ' || evtname FROM pg_catalog.pg_event_trigger v
-     WHERE NOT EXISTS (SELECT FROM of_extension e
-                        WHERE e.classid = 'pg_catalog.pg_event_trigger'::regclass
-                          AND e.objid = v.oid)
-) found ORDER BY place, what
-"""
 
 
 @contextmanager
 def given_database(production: Connection, request: ShadowRequest) -> Iterator[Shadow]:
-    """Wipe the database of `shadow_url` and give it, if it is one that may be wiped."""
+    """Wipe the database of `shadow_url` if it is one that may be wiped, give it, and wipe it again.
+
+    Raises `ShadowUnreachableError`.
+    """
     url = _url(request.url)
-    path = search_path_of(production)
-    with connected(production, url, "Check the URL, and that the server is up.") as connection:
-        try:
-            _refuse_production(production, connection, url)
-            _lock(connection, url)
-            _require_marker(connection, url)
-            wipe(connection, keep=_first_extensions(connection))
-            connection.commit()
-        except DBAPIError as error:
-            raise ShadowUnreachableError(
-                f"The {shown(url)} cannot be made ready: {server_message(error)}. The role "
-                f"{url.username} has to own the database and all that is in it."
-            ) from error
-        version = server_version(connection)
-        connection.rollback()
-        set_search_path(connection, path)
-        how = f"It is left as it is until the next rehearsal: {shown(url)}."
-        # Nothing is dropped afterwards: the next rehearsal wipes what this one has left.
-        yield Shadow(ShadowTopology.URL, connection, shown(url), None, version, how)
+    with asking(production):
+        identity, session = identity_of(production), session_like(production)
+    engine = engine_to(production, url)
+    with turn(engine, _ADVICE) as lock:
+        with _failures_told(url), connected(engine, _ADVICE) as connection:
+            marker = _marker(connection, url, identity)
+            require_nobody_else(connection, lock)
+            set_in_use(connection, True)
+            wipe(connection, marker.found)
+            version = server_version(connection)
+        shadow_engine = session.hold_on(engine_to(production, url))
+        with connected(shadow_engine, _ADVICE) as connection:
+            how = (
+                f"It is left as it is until the next rehearsal in it, which wipes it. To look at "
+                f"it: {psql_command(url)}"
+            )
+            try:
+                yield Shadow(ShadowTopology.URL, connection, shown(url), None, version, how)
+            finally:
+                # Else it would wait for locks of this one.
+                close(connection)
+                if not request.keep:
+                    _wipe_again(engine, marker, url)
 
 
 def _url(text: str | None) -> URL:
@@ -119,102 +83,136 @@ def _url(text: str | None) -> URL:
         raise ShadowUnreachableError(
             "No database is named to rehearse in. Give --shadow-url URL, or the setting shadow_url."
         )
+    # Heroku and others write it so, and SQLAlchemy does not read it.
+    if text.startswith("postgres://"):
+        text = text.replace("postgres://", "postgresql://", 1)
     try:
         url = make_url(text)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError):
+        # What SQLAlchemy says of it may have the password.
         raise ShadowUnreachableError(
             "shadow_url is no URL. Write it as postgresql://user:password@host:port/database."
-        ) from error
+        ) from None
     if url.get_backend_name() != "postgresql":
         raise ShadowUnreachableError(
             f"shadow_url is of {url.get_backend_name()}. Migrations of PostgreSQL are rehearsed on "
             "PostgreSQL."
         )
+    if not (url.database or "service" in url.query):
+        raise ShadowUnreachableError(
+            f"shadow_url names no database. {_EMPTY_ONE} Write it as "
+            "postgresql://user:password@host:port/database."
+        )
     return url
 
 
-def _identity(connection: Connection) -> str:
-    return str(scalar(connection, _IDENTITY))
-
-
-def _refuse_production(production: Connection, connection: Connection, url: URL) -> None:
-    """Two URLs of one database may differ in every part; it is the servers that are asked."""
-    with production.begin_nested() as savepoint:
-        same = _identity(production) == _identity(connection)
-        savepoint.rollback()
-    if same:
+@contextmanager
+def _failures_told(url: URL) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        reason = hidden(url, server_message(error))
+        way_on = "Run it again when it is mended."
+        if sqlstate(error) == "42501":
+            who = url.username or "of shadow_url"
+            way_on = f"The role {who} has to own the database and all that is in it."
+        elif sqlstate(error) == "25006":
+            way_on = "It takes no writes: name a database on a primary server."
         raise ShadowUnreachableError(
-            f"shadow_url is production's own database, {shown(url)}. Nothing was done. Name an "
-            "empty one."
-        )
+            f"The {shown(url)} cannot be made ready: {reason}. {way_on}"
+        ) from error
 
 
-def _lock(connection: Connection, url: URL) -> None:
-    """Keep other rehearsals out, until the connection ends."""
-    if not scalar(connection, f"SELECT pg_catalog.pg_try_advisory_lock({_LOCK})"):
+def _marker(connection: Connection, url: URL, production: Identity) -> Marker:
+    """Return the marker of a database that may be wiped; an empty one is marked first.
+
+    Nothing is written to any other.
+    """
+    identity = identity_of(connection)
+    if identity.is_same_as(production):
         raise ShadowUnreachableError(
-            f"Another rehearsal is using the {shown(url)}. Wait for it to end, or use "
-            "--topology database."
+            f"shadow_url is production's own database, {shown(url)}, or a physical copy of it. "
+            f"Nothing was done. {_EMPTY_ONE}"
         )
+    if scalar(connection, "SELECT pg_catalog.pg_is_in_recovery()"):
+        raise ShadowUnreachableError(
+            f"The {shown(url)} is on a standby, which takes no writes. Nothing was done. Name a "
+            "database on a primary server with --shadow-url (setting shadow_url)."
+        )
+    if has_marker_schema(connection):
+        marker = read_marker(connection)
+        _require_own(marker, identity, url)
+        assert marker is not None
+        if marker.in_use:
+            _require_unused(connection, url)
+        else:
+            _require_empty(
+                foreign_contents(connection, marker.found),
+                f"The {shown(url)} was left empty by the last rehearsal, and somebody has put "
+                "something in it since",
+            )
+    else:
+        found = Found.now(connection)
+        _require_empty(
+            foreign_contents(connection, found),
+            f"The {shown(url)} is not empty, and was not made by a rehearsal",
+        )
+        marker = make_marker(connection, identity)
     connection.commit()
+    return marker
 
 
-def _require_marker(connection: Connection, url: URL) -> None:
-    """Make the marker in an empty database; refuse any other one that does not carry it."""
-    identity = _identity(connection)
-    if one(connection, _MARKER)[0]:
-        told = scalar(connection, "SELECT identity FROM _zanith_shadow.marker")
-        if told == identity:
-            _refuse_what_is_in_use(connection, url)
-            return
+def _require_own(marker: Marker | None, identity: Identity, url: URL) -> None:
+    if marker is None:
+        raise ShadowUnreachableError(
+            f"The {shown(url)} has a schema _zanith_shadow that is no marker of this version. "
+            "Nothing was done. If nobody needs what is in the database, drop it and make an empty "
+            "one."
+        )
+    if marker.identity != identity.text:
         raise ShadowUnreachableError(
             f"The {shown(url)} carries the marker of another database: it came with a dump or a "
-            "copy, so that what else is in it may be needed. Nothing was done. If it is not, drop "
-            "the database and make an empty one."
+            "copy, or the database has another name since, so that what else is in it may be "
+            "needed. Nothing was done. If nobody needs it, drop the database and make an empty one."
         )
-    found = [what for (what,) in rows(connection, _FOREIGN)]
-    if found:
-        shown_ones = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if found[3:] else "")
-        raise ShadowUnreachableError(
-            f"The {shown(url)} is not empty and was not made by a rehearsal: it has {shown_ones}. "
-            "Nothing was done. Name an empty database; it would be wiped each time."
-        )
-    extensions = [
-        name for (name,) in rows(connection, "SELECT extname::text FROM pg_catalog.pg_extension")
-    ]
-    run(connection, "CREATE SCHEMA _zanith_shadow")
-    run(
-        connection,
-        "CREATE TABLE _zanith_shadow.marker AS SELECT pg_catalog.now() AS created_at, "
-        f"{literal(identity)}::text AS identity, "
-        f"{literal(json.dumps(extensions))}::text AS extensions",
-    )
-    run(
-        connection,
-        "COMMENT ON SCHEMA _zanith_shadow IS "
-        "'This database is wiped by each alembic zanith-verify.'",
-    )
 
 
 _RECORDED = """
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
-  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
  WHERE c.relname = '_zanith_migrations' AND c.relkind = 'r'
 """
 
 
-def _refuse_what_is_in_use(connection: Connection, url: URL) -> None:
-    """Refuse a database that real migrations have run in: rehearsals are not recorded."""
+def _require_unused(connection: Connection, url: URL) -> None:
+    """Refuse a shadow that was kept, and then used for more: rehearsals record nothing."""
     for (table,) in rows(connection, _RECORDED):
         if scalar(connection, f"SELECT EXISTS (SELECT FROM {table})"):
             raise ShadowUnreachableError(
-                f"The {shown(url)} was a shadow once, but `alembic upgrade` has been run in it "
-                f"since ({table}), so that it may be needed. Nothing was done. If it is not, drop "
-                "the database and make an empty one."
+                f"The {shown(url)} was a shadow that was kept, but `alembic upgrade` has been run "
+                f"in it since ({table}), so that it may be needed. Nothing was done. If nobody "
+                "needs it, drop the database and make an empty one."
             )
 
 
-def _first_extensions(connection: Connection) -> frozenset[str]:
-    """Return the extensions that were there before the first rehearsal."""
-    text = scalar(connection, "SELECT extensions FROM _zanith_shadow.marker")
-    return frozenset(json.loads(text))
+def _require_empty(found: Sequence[object], consequence: str) -> None:
+    if not found:
+        return
+    told = ", ".join(str(each) for each in found[:3])
+    more = f" and {len(found) - 3} more" if found[3:] else ""
+    raise ShadowUnreachableError(
+        f"{consequence}: {told}{more}. Nothing was done. {_EMPTY_ONE} If nobody needs what is in "
+        "this one, drop it and make it anew."
+    )
+
+
+def _wipe_again(engine: Engine, marker: Marker, url: URL) -> None:
+    """Leave the database empty. What cannot be done now the next rehearsal does."""
+    try:
+        with _failures_told(url), connected(engine) as connection:
+            wipe(connection, marker.found)
+            set_in_use(connection, False)
+    except ShadowUnreachableError as error:
+        log.warning(
+            "The %s is left as it is, and wiped by the next rehearsal: %s", shown(url), error
+        )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import datetime as dt
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,25 +15,35 @@ from alembic_zanith.config import ShadowTopology
 from alembic_zanith.errors import ShadowUnreachableError
 from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import literal, quote
-from alembic_zanith.sql import rows, run
+from alembic_zanith.sql import one, rows, run, scalar
 
 from .connecting import (
-    OTHER_PLACES,
     connected,
+    engine_like,
+    engine_next_to,
+    hidden,
     log,
+    noting_arguments,
     production_url,
-    search_path_of,
+    psql_command,
     server_version,
-    set_search_path,
+    session_like,
     shown,
 )
+from .identity import asking
 from .model import Shadow, ShadowRequest
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import Connection, Engine
 
 PREFIX = "_zanith_shadow_"
-_COMMENT = "Made by alembic zanith-verify, to be thrown away."
+COMMENT = "Made by a rehearsal of alembic-zanith, to be thrown away. "
+"""What the comment on each such database begins with; the moment of its making follows."""
+
+OTHER_PLACES = (
+    "Other places: a database that is there with --shadow-url URL (setting shadow_url), a schema "
+    "in production's database with --topology schema (setting shadow_topology)"
+)
 
 # Columns of pg_database come and go: https://www.postgresql.org/docs/current/catalog-pg-database.html
 _DATABASE = """
@@ -41,39 +52,93 @@ SELECT pg_catalog.to_jsonb(d) - 'datacl', pg_catalog.pg_encoding_to_char(d.encod
 """
 
 _LEFT = """
-SELECT d.datname::text FROM pg_catalog.pg_database d
+SELECT d.datname::text, pg_catalog.shobj_description(d.oid, 'pg_database')
+  FROM pg_catalog.pg_database d
  WHERE d.datname ~ '^_zanith_shadow_[0-9a-f]{8}$'
-   AND pg_catalog.shobj_description(d.oid, 'pg_database') = :comment
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)
+ ORDER BY 1
 """
+_OLD = dt.timedelta(hours=1)
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_WAYS_ON = {
+    "53300": "The server, or the role, has no room for one more. Run it again when it has.",
+    "55006": "Somebody is connected to template0. Run it again when nobody is.",
+}
 
 
 @contextmanager
 def database_next_to(production: Connection, request: ShadowRequest) -> Iterator[Shadow]:
-    """Make a database with production's encoding and locale, and drop it after the block."""
-    url = production_url(production)
+    """Make a database with production's encoding and locale, and drop it after the block.
+
+    Raises `ShadowUnreachableError`.
+    """
     name = f"{PREFIX}{secrets.token_hex(4)}"
-    made = url.set(database=name)
-    create = _create(production, name)
-    path = search_path_of(production)
-    _mention_left_ones(production)
-    with connected(production, url, f"{OTHER_PLACES}.") as maintenance:
-        maintenance = maintenance.execution_options(isolation_level="AUTOCOMMIT")
-        try:
-            run(maintenance, create)
-            run(maintenance, f"COMMENT ON DATABASE {quote(name)} IS {literal(_COMMENT)}")
-        except DBAPIError as error:
-            raise _refused(url, error) from error
+    with asking(production):
+        if scalar(production, "SELECT pg_catalog.pg_is_in_recovery()"):
+            raise ShadowUnreachableError(
+                f"Production is a standby, {shown(production_url(production))}, where no database "
+                "can be made. Connect to the primary server, or name a database with --shadow-url "
+                "(setting shadow_url)."
+            )
+        create = _create(production, name)
+        session = session_like(production)
+        _mention_left_ones(production)
+    beside = engine_like(production)
+    may_be_there = kept = False
     try:
-        with connected(production, made) as connection:
-            set_search_path(connection, path)
+        with (
+            noting_arguments(production) as arguments,
+            connected(beside, f"{OTHER_PLACES}.") as maintenance,
+        ):
+            # Before the statement: an interrupt may come when the server is done with it.
+            may_be_there = True
+            _make(maintenance, create, name)
+        engine = session.hold_on(engine_next_to(production, name, arguments))
+        with connected(engine, _BEHIND_A_POOLER) as connection:
+            _require_database(connection, name)
             version = server_version(connection)
             connection.rollback()
-            how = f"It is kept: {shown(made)}. Drop it with DROP DATABASE {quote(name)};"
-            yield Shadow(ShadowTopology.DATABASE, connection, shown(made), None, version, how)
+            how = (
+                f"It is kept. To look at it: {psql_command(engine.url)}. To drop it: "
+                f"DROP DATABASE {quote(name)};"
+            )
+            kept = request.keep
+            yield Shadow(ShadowTopology.DATABASE, connection, shown(engine.url), None, version, how)
     finally:
-        if not request.keep:
-            _drop(production, url, name)
+        if may_be_there and not kept:
+            _drop(beside, name)
+
+
+_BEHIND_A_POOLER = (
+    "A connection pooler between here and the server may not know new databases: connect to the "
+    f"server itself. {OTHER_PLACES}."
+)
+
+
+def _make(maintenance: Connection, create: str, name: str) -> None:
+    maintenance = maintenance.execution_options(isolation_level="AUTOCOMMIT")
+    # A role that is to answer requests in seconds may be what production is connected with.
+    run(maintenance, "SET statement_timeout = '10min'")
+    try:
+        run(maintenance, create)
+    except DBAPIError as error:
+        raise _refused(maintenance, error) from error
+    (now,) = one(
+        maintenance,
+        "SELECT pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')",
+    )
+    run(maintenance, f"COMMENT ON DATABASE {quote(name)} IS {literal(f'{COMMENT}{now} UTC')}")
+
+
+def _require_database(connection: Connection, name: str) -> None:
+    """Make sure that it is the one that was made: listeners and poolers may lead elsewhere."""
+    (there,) = one(connection, "SELECT pg_catalog.current_database()::text")
+    if there != name:
+        raise ShadowUnreachableError(
+            f"A connection to the new database {name} led to {there}: something between here and "
+            f"the server chooses the database. Nothing was rehearsed. {OTHER_PLACES}."
+        )
 
 
 def _create(production: Connection, name: str) -> str:
@@ -85,46 +150,69 @@ def _create(production: Connection, name: str) -> str:
         "LC_CTYPE": literal(found["datctype"]),
     }
     # https://www.postgresql.org/docs/current/sql-createdatabase.html
-    provider = {"i": "icu", "b": "builtin"}.get(found.get("datlocprovider", "c"))
-    locale = found.get("datlocale") or found.get("daticulocale")
+    provider = found.get("datlocprovider")
     if provider is not None:
-        options["LOCALE_PROVIDER"] = provider
-        options["ICU_LOCALE" if provider == "icu" else "BUILTIN_LOCALE"] = literal(str(locale))
-    if provider == "icu" and found.get("daticurules"):
+        # Else it is what template0 has.
+        options["LOCALE_PROVIDER"] = _PROVIDERS[provider]
+    locale = found.get("datlocale") or found.get("daticulocale")
+    if provider in _LOCALES and locale:
+        options[_LOCALES[provider]] = literal(str(locale))
+    if provider == "i" and found.get("daticurules"):
         options["ICU_RULES"] = literal(found["daticurules"])
     chosen = " ".join(f"{option} {value}" for option, value in options.items())
     return f"CREATE DATABASE {quote(name)} {chosen}"
 
 
-def _refused(url: URL, error: DBAPIError) -> ShadowUnreachableError:
-    state = sqlstate(error)
-    reason = server_message(error)
+_PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
+_LOCALES = {"i": "ICU_LOCALE", "b": "BUILTIN_LOCALE"}
+
+
+def _refused(maintenance: Connection, error: DBAPIError) -> ShadowUnreachableError:
+    url, state = maintenance.engine.url, sqlstate(error)
+    reason = hidden(url, server_message(error))
     if state == "42501":
+        who = f"The role {url.username}" if url.username else "The role of production's URL"
+        role = quote(str(url.username)) if url.username else "…"
         return ShadowUnreachableError(
-            f"The role {url.username} may not create databases on this server ({reason}). "
-            f"ALTER ROLE {quote(str(url.username))} CREATEDB lets it. {OTHER_PLACES}."
+            f"{who} may not create databases on this server ({reason}). "
+            f"ALTER ROLE {role} CREATEDB lets it. {OTHER_PLACES}."
         )
+    way_on = f"{_WAYS_ON[state]} " if state in _WAYS_ON else ""
     return ShadowUnreachableError(
-        f"No database can be made next to {shown(url)}: {reason}. {OTHER_PLACES}."
+        f"No database can be made next to the {shown(url)}: {reason}. {way_on}{OTHER_PLACES}."
     )
 
 
-def _drop(production: Connection, url: URL, name: str) -> None:
+def _drop(beside: Engine, name: str) -> None:
+    """Drop the database over a connection of its own; that of the shadow may be lost.
+
+    What cannot be dropped is told and raises nothing: it would hide what went wrong before.
+    """
     statement = f"DROP DATABASE IF EXISTS {quote(name)} WITH (FORCE)"
     try:
-        with connected(production, url) as maintenance:
+        with connected(beside) as maintenance:
             run(maintenance.execution_options(isolation_level="AUTOCOMMIT"), statement)
     except (DBAPIError, ShadowUnreachableError) as error:
         reason = server_message(error) if isinstance(error, DBAPIError) else str(error)
-        log.warning("The database %s is left behind: %s. Run: %s;", name, reason, statement)
+        log.warning(
+            "The database %s is left behind: %s. To drop it: %s;",
+            name,
+            hidden(beside.url, reason).rstrip("."),
+            statement,
+        )
 
 
 def _mention_left_ones(production: Connection) -> None:
-    with contextlib.suppress(DBAPIError):
-        for (name,) in rows(production, _LEFT, comment=_COMMENT):
+    now = dt.datetime.fromisoformat(
+        str(scalar(production, "SELECT (pg_catalog.now() AT TIME ZONE 'UTC')::text"))
+    )
+    for name, comment in rows(production, _LEFT):
+        made = re.fullmatch(re.escape(COMMENT) + r"(\S+ \S+) UTC", comment or "")
+        if made is not None and now - dt.datetime.fromisoformat(made[1]) > _OLD:
             log.warning(
-                "The database %s is left from a rehearsal that was killed, or kept. When nobody "
-                "needs it any more: DROP DATABASE %s;",
+                "The database %s is left from a rehearsal of %s UTC that was killed, or kept. When "
+                "nobody needs it any more: DROP DATABASE %s;",
                 name,
+                made[1],
                 quote(name),
             )

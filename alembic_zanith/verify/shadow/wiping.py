@@ -1,95 +1,224 @@
-"""Making a database as empty as a new one."""
+"""Making a database as empty as it was before the first rehearsal."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from alembic_zanith.identifiers import quote
-from alembic_zanith.sql import rows, run, run_all, scalar
+from alembic_zanith.errors import ShadowUnreachableError
+from alembic_zanith.identifiers import literal, quote
+from alembic_zanith.sql import one, rows, run, run_all, scalar
+
+from .connecting import PATIENCE_SECONDS
+from .contents import Content, contents, drop
+from .marker import MARKER_SCHEMA, Found
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# In this order: what is of the whole database first, for it may stand in the way.
-_OBJECTS = {
-    "EVENT TRIGGER": "SELECT evtname::text FROM pg_catalog.pg_event_trigger",
-    "PUBLICATION": "SELECT pubname::text FROM pg_catalog.pg_publication",
-    "FOREIGN DATA WRAPPER": """
-        SELECT w.fdwname::text FROM pg_catalog.pg_foreign_data_wrapper w
-         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.deptype = 'e'
-                              AND e.classid = 'pg_catalog.pg_foreign_data_wrapper'::regclass
-                              AND e.objid = w.oid)""",
-    "SERVER": "SELECT srvname::text FROM pg_catalog.pg_foreign_server",
+_PREPARED = """
+SELECT gid::text FROM pg_catalog.pg_prepared_xacts
+ WHERE database = pg_catalog.current_database()
+"""
+
+
+def wipe(connection: Connection, found: Found) -> None:
+    """Drop all that is in a database but for its marker and what was found at first.
+
+    Roles and tablespaces are the server's, and stay.
+    """
+    run_all(
+        connection,
+        [
+            f"SET lock_timeout = '{PATIENCE_SECONDS}s'",
+            "SET statement_timeout = 0",
+            "SET client_min_messages = warning",
+        ],
+    )
+    connection.commit()
+    for (gid,) in rows(connection, _PREPARED):
+        # https://www.postgresql.org/docs/current/sql-rollback-prepared.html: in no transaction
+        autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
+        run(autocommit, f"ROLLBACK PREPARED {literal(gid)}")
+    _drop_extensions(connection, found)
+    drop(connection, foreign_contents(connection, found))
+    _remake_public(connection)
+    _bring_extensions_back(connection, found)
+    _reset_default_privileges(connection, found)
+    _reset_settings(connection, found)
+    connection.commit()
+
+
+def foreign_contents(connection: Connection, found: Found) -> list[Content]:
+    """Return what is in a database beside the marker and the schemas of the first extensions."""
+    kept = {schema for _, schema in found.extensions}
+    return [
+        each
+        for each in contents(connection)
+        if not (
+            (each.type == "schema" and each.identity in {quote_if_needed(s) for s in kept})
+            or (each.type == "schema" and each.identity == MARKER_SCHEMA)
+            or (each.type == "table" and each.identity == f"{MARKER_SCHEMA}.marker")
+        )
+    ]
+
+
+def quote_if_needed(name: str) -> str:
+    """Write a name as pg_identify_object does, for names that are no words of SQL."""
+    plain = name.replace("_", "a")
+    is_plain = plain.isascii() and plain.isalnum() and plain.islower() and not plain[0].isdigit()
+    return name if is_plain else quote(name)
+
+
+def _drop_extensions(connection: Connection, found: Found) -> None:
+    first = {name for name, _ in found.extensions}
+    for name, _ in Found.now(connection).extensions:
+        if name not in first:
+            run(connection, f"DROP EXTENSION IF EXISTS {quote(name)} CASCADE")
+    connection.commit()
+
+
+def _bring_extensions_back(connection: Connection, found: Found) -> None:
+    there = {name for name, _ in Found.now(connection).extensions}
+    for name, schema in found.extensions:
+        if name not in there:
+            if schema != "pg_catalog":
+                run(connection, f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+            run(connection, f"CREATE EXTENSION {quote(name)} SCHEMA {quote(schema)}")
+    connection.commit()
+
+
+# -- the schema public -------------------------------------------------------------------
+
+_PUBLIC = """
+SELECT pg_catalog.pg_get_userbyid(n.nspowner)::text, n.nspacl::text,
+       pg_catalog.obj_description(n.oid, 'pg_namespace'),
+       pg_catalog.pg_has_role(n.nspowner, 'USAGE')
+  FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'public'
+"""
+_COMMENT = "standard public schema"
+_SINCE_15 = "{pg_database_owner=UC/pg_database_owner,=U/pg_database_owner}"
+
+
+def _remake_public(connection: Connection) -> None:
+    """Make public as a new database has it, where it is not.
+
+    https://www.postgresql.org/docs/15/release-15.html: since then only the owner creates in it.
+    """
+    row = next(iter(rows(connection, _PUBLIC)), None)
+    is_old = (
+        int(scalar(connection, "SELECT pg_catalog.current_setting('server_version_num')")) < 150000
+    )
+    if row is not None:
+        owner, grants, comment, may_change = row
+        usual = f"{{{owner}=UC/{owner},=UC/{owner}}}" if is_old else _SINCE_15
+        if (grants, comment) == (usual, _COMMENT):
+            return
+        if not may_change:
+            raise ShadowUnreachableError(
+                f"The schema public of the shadow is {owner}'s and is not as in a new database any "
+                "more. Drop the database, and make an empty one that the role of shadow_url owns."
+            )
+        for (grantee,) in rows(connection, _GRANTEES):
+            run(connection, f"REVOKE ALL ON SCHEMA public FROM {grantee}")
+    else:
+        run(connection, "CREATE SCHEMA public")
+        owner = str(scalar(connection, "SELECT CURRENT_USER"))
+    if not is_old:
+        owner = "pg_database_owner"
+        run(connection, "ALTER SCHEMA public OWNER TO pg_database_owner")
+    run_all(
+        connection,
+        [
+            f"GRANT ALL ON SCHEMA public TO {quote(owner)}",
+            f"GRANT {'ALL' if is_old else 'USAGE'} ON SCHEMA public TO PUBLIC",
+            f"COMMENT ON SCHEMA public IS {literal(_COMMENT)}",
+        ],
+    )
+    connection.commit()
+
+
+_GRANTEES = """
+SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC'
+                ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
+  FROM pg_catalog.pg_namespace AS n, pg_catalog.aclexplode(n.nspacl) AS a
+ WHERE n.nspname = 'public'
+"""
+
+# -- what is remembered of the database --------------------------------------------------
+
+_TYPES = {
+    "r": "TABLES",
+    "S": "SEQUENCES",
+    "f": "FUNCTIONS",
+    "T": "TYPES",
+    "n": "SCHEMAS",
+    "L": "LARGE OBJECTS",
+}
+# What everybody has unless it was taken away:
+# https://www.postgresql.org/docs/current/ddl-priv.html#PRIVILEGES-SUMMARY-TABLE
+_FOR_EVERYBODY = {"f": "EXECUTE", "T": "USAGE"}
+
+_HAVE_DEFAULTS = """
+SELECT DISTINCT CASE x.grantee WHEN 0 THEN 'PUBLIC'
+                ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END
+  FROM pg_catalog.pg_default_acl AS a
+  JOIN pg_catalog.pg_roles AS r ON r.oid = a.defaclrole
+  LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = a.defaclnamespace
+ CROSS JOIN pg_catalog.aclexplode(a.defaclacl) AS x
+ WHERE pg_catalog.quote_ident(r.rolname) = :role AND a.defaclobjtype::text = :type
+   AND coalesce(pg_catalog.quote_ident(n.nspname), '') = :schema
+"""
+
+
+def _reset_default_privileges(connection: Connection, found: Found) -> None:
+    """Take ALTER DEFAULT PRIVILEGES back. PostgreSQL forgets those that are as they are anyway."""
+    for role, of_type, schema, grants in Found.now(connection).default_privileges:
+        if (role, of_type, schema, grants) in found.default_privileges:
+            continue
+        words = f"ALTER DEFAULT PRIVILEGES FOR ROLE {role}"
+        words += f" IN SCHEMA {schema}" if schema else ""
+        names = {"role": role, "type": of_type, "schema": schema}
+        for (grantee,) in rows(connection, _HAVE_DEFAULTS, **names):
+            run(connection, f"{words} REVOKE ALL ON {_TYPES[of_type]} FROM {grantee}")
+        if not schema:
+            run(connection, f"{words} GRANT ALL ON {_TYPES[of_type]} TO {role}")
+            if of_type in _FOR_EVERYBODY:
+                what = f"{_FOR_EVERYBODY[of_type]} ON {_TYPES[of_type]}"
+                run(connection, f"{words} GRANT {what} TO PUBLIC")
+
+
+# Settings that are lists of names, which PostgreSQL keeps quoted each by itself.
+_LISTS = {
+    "local_preload_libraries",
+    "search_path",
+    "session_preload_libraries",
+    "temp_tablespaces",
 }
 
-_SCHEMAS = """
-SELECT nspname::text FROM pg_catalog.pg_namespace
- WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', '_zanith_shadow')
-   AND oid NOT IN (SELECT extnamespace FROM pg_catalog.pg_extension
-                    WHERE extname = ANY (CAST(:kept AS text[])))
-"""
 
-_VERSION = "SELECT pg_catalog.current_setting('server_version_num')"
+def _reset_settings(connection: Connection, found: Found) -> None:
+    """Take ALTER DATABASE … SET and ALTER ROLE … IN DATABASE … SET back."""
+    now = Found.now(connection).settings
+    if now == found.settings:
+        return
+    (database,) = one(connection, "SELECT pg_catalog.quote_ident(pg_catalog.current_database())")
 
-# https://www.postgresql.org/docs/15/release-15.html: since then nobody but the owner of the
-# database creates in it.
-_PUBLIC = (
-    "CREATE SCHEMA public",
-    "COMMENT ON SCHEMA public IS 'standard public schema'",
-    "GRANT USAGE ON SCHEMA public TO PUBLIC",
-)
+    def alter(role: str) -> str:
+        return f"ALTER ROLE {role} IN DATABASE {database}" if role else f"ALTER DATABASE {database}"
 
-
-def wipe(connection: Connection, keep: Collection[str]) -> None:
-    """Drop all that is in a database but for the extensions to `keep`; in the open transaction."""
-    for kind, query in _OBJECTS.items():
-        for (name,) in rows(connection, query):
-            run(connection, f"DROP {kind} IF EXISTS {quote(name)} CASCADE")
-    for (name,) in rows(connection, "SELECT extname::text FROM pg_catalog.pg_extension"):
-        if name not in keep:
-            run(connection, f"DROP EXTENSION IF EXISTS {quote(name)} CASCADE")
-    kept = rows(connection, _SCHEMAS, kept=list(keep))
-    for (name,) in kept:
-        run(connection, f"DROP SCHEMA {quote(name)} CASCADE")
-    if scalar(connection, "SELECT pg_catalog.to_regnamespace('public') IS NULL"):
-        run_all(connection, _PUBLIC)
-        if (
-            int(scalar(connection, "SELECT pg_catalog.current_setting('server_version_num')"))
-            < 150000
-        ):
-            run(connection, "GRANT CREATE ON SCHEMA public TO PUBLIC")
-    else:
-        _empty(connection)
-    run(
-        connection,
-        "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata",
-    )
+    for role, _ in now:
+        run(connection, f"{alter(role)} RESET ALL")
+    for role, config in found.settings:
+        for each in config:
+            name, _, value = each.partition("=")
+            written = value if name in _LISTS and value else literal(value)
+            run(connection, f"{alter(role)} SET {quote_setting(name)} = {written}")
 
 
-_IN_PUBLIC = """
-SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
-         WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE'
-         ELSE 'TABLE' END,
-       pg_catalog.format('public.%I', c.relname)
-  FROM pg_catalog.pg_class c
- WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('v', 'm', 'S', 'f', 'c', 'r', 'p')
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.deptype = 'e'
-                      AND e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid)
-UNION ALL
-SELECT 'ROUTINE', p.oid::regprocedure::text FROM pg_catalog.pg_proc p
- WHERE p.pronamespace = 'public'::regnamespace
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.deptype = 'e'
-                      AND e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid)
-UNION ALL
-SELECT 'TYPE', pg_catalog.format('public.%I', t.typname) FROM pg_catalog.pg_type t
- WHERE t.typnamespace = 'public'::regnamespace AND t.typtype IN ('e', 'd', 'r')
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.deptype = 'e'
-                      AND e.classid = 'pg_catalog.pg_type'::regclass AND e.objid = t.oid)
-"""
+def quote_setting(name: str) -> str:
+    """Quote the name of a setting, of an extension or not.
 
-
-def _empty(connection: Connection) -> None:
-    """Empty the schema public, which an extension that was there first is in."""
-    for kind, name in rows(connection, _IN_PUBLIC):
-        run(connection, f"DROP {kind} IF EXISTS {name} CASCADE")
+    >>> quote_setting("search_path"), quote_setting("shop.region")
+    ('"search_path"', '"shop"."region"')
+    """
+    return ".".join(map(quote, name.split(".")))
