@@ -135,6 +135,8 @@ def make_marker(connection: Connection, identity: Identity) -> Marker:
             f"CAST({literal(identity.text)} AS text) AS identity, "
             "false AS in_use, "
             f"CAST({literal(found.to_json())} AS jsonb) AS found",
+            # Else a migration's publication for all tables would keep it from being updated.
+            "ALTER TABLE _zanith_shadow.marker REPLICA IDENTITY FULL",
         ],
     )
     return Marker(identity.text, False, found)
