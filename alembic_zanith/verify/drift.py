@@ -14,7 +14,7 @@ from alembic_zanith.sql import reading, scalar
 from alembic_zanith.verification import DriftReport, Stage, Verdict
 
 from .production import Production
-from .rehearsal import Rehearsal
+from .project import ShadowedProject
 from .shadow import ShadowRequest, open_shadow
 from .shadow.apart import reason_against_schema
 
@@ -33,7 +33,7 @@ class _Check:
         self._request = request
         self._stages = list[Stage]()
         self._where = self._kept = ""
-        self._rehearsal: Rehearsal | None = None
+        self._project: ShadowedProject | None = None
 
     def go(self) -> DriftReport:
         try:
@@ -42,7 +42,7 @@ class _Check:
             return self._report(Verdict.SHADOW_UNREACHABLE, failure=str(error))
         except Exception as error:
             reason = without_passwords(reason_of(error))
-            if self._rehearsal is not None and self._rehearsal.shadow.connection.invalidated:
+            if self._project is not None and self._project.shadow.connection.invalidated:
                 reason = f"The connection to the shadow was lost: {reason}"
                 return self._report(Verdict.SHADOW_UNREACHABLE, failure=reason)
             return self._report(Verdict.APPLY_FAILED, failure=reason)
@@ -78,11 +78,11 @@ class _Check:
             shadow = opened.__enter__()
         try:
             self._where, self._kept = shadow.where, shadow.how_to_look
-            self._rehearsal = Rehearsal(self._production, shadow)
+            self._project = ShadowedProject(self._production, shadow)
             with self._stage("replay"):
-                self._rehearsal.bring_to_production(from_its_schema=False)
+                self._project.bring_to_production(from_its_schema=False)
             with self._stage("introspect"):
-                history = self._rehearsal.snapshot()
+                history = self._project.snapshot()
                 actual = self._of_production(shadow.schema is not None)
             with self._stage("compare"):
                 return differences(history, actual)

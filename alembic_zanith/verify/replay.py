@@ -50,7 +50,7 @@ class ReachesElsewhereError(ZanithError):
 
 
 @dataclass
-class Shadowed:
+class ScriptRunner:
     """The project on a shadow: runs scripts there, as production would run them.
 
     `production` is the context that env.py has configured. `after` is called when a script is done.

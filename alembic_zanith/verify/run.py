@@ -17,7 +17,7 @@ from alembic_zanith.errors import ShadowUnreachableError, ZanithError
 from alembic_zanith.failures import reason_of, sqlstate, without_passwords
 from alembic_zanith.plan.model import Plan
 from alembic_zanith.risk.change import TableRef
-from alembic_zanith.snapshots import Snapshot, differences
+from alembic_zanith.snapshots import Snapshot
 from alembic_zanith.sql import reading
 from alembic_zanith.steps import StepsListener
 from alembic_zanith.verification import (
@@ -32,9 +32,10 @@ from alembic_zanith.verification import (
 from .compare import drift, has_models
 from .observe import Observer
 from .production import Production
-from .rehearsal import Rehearsal
-from .rehearse import Restores, in_words
+from .project import ShadowedProject
+from .rehearse import Restores
 from .replay import ScriptFailedError
+from .round_trip import there_and_back
 from .sampling import copy_sample
 from .shadow import ShadowRequest, open_shadow
 from .shadow.apart import reason_against_schema
@@ -87,7 +88,7 @@ class _Run:
         self._findings = list[Finding]()
         self._observer: Observer | None = None
         self._restores: Restores | None = None
-        self._rehearsal: Rehearsal | None = None
+        self._project: ShadowedProject | None = None
         self._drift: tuple[str, ...] = ()
         self._sample: tuple[SampleLine, ...] = ()
         self._failure = ""
@@ -103,7 +104,7 @@ class _Run:
                 after = self._introspect()
                 self._compare()
                 if self._request.rehearses and self._scripts:
-                    self._there_and_back(after)
+                    self._findings += self._there_and_back(after)
             self._look_at_production()
         except ShadowUnreachableError as error:
             verdict, self._failure = Verdict.SHADOW_UNREACHABLE, str(error)
@@ -129,8 +130,8 @@ class _Run:
         if not isinstance(error, ZanithError | DBAPIError):
             self._failure = f"{type(error).__name__}: {self._failure}"
         cause = error.__cause__ or error
-        is_gone = self._rehearsal is not None and (
-            self._rehearsal.shadow.connection.invalidated
+        is_gone = self._project is not None and (
+            self._project.shadow.connection.invalidated
             or (isinstance(cause, DBAPIError) and sqlstate(cause).startswith(_GONE))
         )
         if is_gone:
@@ -147,7 +148,7 @@ class _Run:
             shadow = stack.enter_context(
                 open_shadow(self._production.connection, self._request.shadow)
             )
-            self._rehearsal = Rehearsal(self._production, shadow)
+            self._project = ShadowedProject(self._production, shadow)
             self._note_majors(shadow.server_version)
 
     def _planned(self) -> Plan:
@@ -202,20 +203,20 @@ class _Run:
     _production_version = ""
 
     def _apply(self) -> None:
-        rehearsal = self._rehearsal
-        assert rehearsal is not None
+        project = self._project
+        assert project is not None
         with self._stage("replay and apply", self._how()):
-            rehearsal.bring_to_production(from_its_schema=self._request.from_production)
+            project.bring_to_production(from_its_schema=self._request.from_production)
             if self._request.sample:
-                self._copy_rows(rehearsal)
-            self._before = rehearsal.snapshot()
-            connection = rehearsal.shadow.connection
+                self._copy_rows(project)
+            self._before = project.snapshot()
+            connection = project.shadow.connection
             self._observer = Observer(connection, [self._production.context.version_table])
-            self._restores = Restores(connection, rehearsal.workspace, rehearsal.snapshot)
+            self._restores = Restores(connection, project.workspace, project.snapshot)
             listeners: list[StepsListener] = [self._observer]
             if self._request.rehearses:
                 listeners.append(self._restores)
-            rehearsal.run(rehearsal.upgrades(self._scripts), listeners, self._begin)
+            project.run(project.upgrades(self._scripts), listeners, self._begin)
 
     def _how(self) -> str:
         if self._request.from_production:
@@ -228,7 +229,7 @@ class _Run:
         self._observer.begin(script.revision)
         self._restores.begin(script.revision)
 
-    def _copy_rows(self, rehearsal: Rehearsal) -> None:
+    def _copy_rows(self, project: ShadowedProject) -> None:
         tables = dict[TableRef, None]()
         for _, operation in self._plan.operations:
             for finding in operation.assessment.findings:
@@ -236,23 +237,23 @@ class _Run:
                     tables[finding.change.on] = None
         self._sample = copy_sample(
             self._production.connection,
-            rehearsal.shadow.connection,
+            project.shadow.connection,
             [*tables],
             self._request.sample,
-            shadow_schema=rehearsal.shadow.schema,
+            shadow_schema=project.shadow.schema,
         )
         for line in self._sample:
             if line.note and line.rows:
                 self._find(FindingKind.SAMPLE, f"The sample of {line.table}: {line.note}.")
 
     def _introspect(self) -> Snapshot:
-        assert self._rehearsal is not None
+        assert self._project is not None
         with self._stage("introspect"):
-            return self._rehearsal.snapshot()
+            return self._project.snapshot()
 
     def _compare(self) -> None:
-        assert self._rehearsal is not None
-        context = self._rehearsal.context()
+        assert self._project is not None
+        context = self._project.context()
         if not has_models(context):
             self._stages.append(
                 Stage("compare with the models", 0.0, "env.py has no target_metadata")
@@ -266,50 +267,15 @@ class _Run:
             try:
                 self._drift = drift(context)
             finally:
-                connection = self._rehearsal.shadow.connection
+                connection = self._project.shadow.connection
                 if not connection.invalidated:
                     connection.rollback()
 
     # -- besides -------------------------------------------------------------------------
 
-    def _there_and_back(self, after: Snapshot) -> None:
-        """Run the downgrades, and the upgrades once more. A finding, never a verdict."""
-        rehearsal = self._rehearsal
-        assert rehearsal is not None
-        try:
-            rehearsal.run(rehearsal.downgrades(self._scripts))
-        except ZanithError as error:
-            if rehearsal.shadow.connection.invalidated:
-                raise
-            revision = error.script.revision if isinstance(error, ScriptFailedError) else None
-            self._find(
-                FindingKind.DOWNGRADE_FAILS,
-                f"There is no way back: {reason_of(error)}.",
-                revision,
-            )
-            return
-        back = differences(self._before, rehearsal.snapshot())
-        if back:
-            self._find(
-                FindingKind.DOWNGRADE_DIFFERS,
-                f"The downgrade does not lead back to where it began: {in_words(back)}.",
-            )
-        try:
-            rehearsal.run(rehearsal.upgrades(self._scripts))
-        except ZanithError as error:
-            if rehearsal.shadow.connection.invalidated:
-                raise
-            self._find(
-                FindingKind.UPGRADE_DIFFERS,
-                f"After the downgrade the upgrade does not run any more: {reason_of(error)}.",
-            )
-            return
-        again = differences(after, rehearsal.snapshot())
-        if again:
-            self._find(
-                FindingKind.UPGRADE_DIFFERS,
-                f"Upgrade, downgrade, upgrade leads elsewhere than one upgrade: {in_words(again)}.",
-            )
+    def _there_and_back(self, after: Snapshot) -> list[Finding]:
+        assert self._project is not None
+        return [*there_and_back(self._project, self._scripts, self._before, after)]
 
     def _look_at_production(self) -> None:
         """See whether production is still where it was when this began."""
@@ -332,7 +298,7 @@ class _Run:
         return (*observed, *restored, *self._findings)
 
     def _verification(self, verdict: Verdict) -> Verification:
-        shadow = None if self._rehearsal is None else self._rehearsal.shadow
+        shadow = None if self._project is None else self._project.shadow
         return Verification(
             verdict,
             database=self._production.label,

@@ -16,7 +16,7 @@ from alembic_zanith.workspace import Workspace
 
 from .production import Production
 from .production_schema import dump_schema, load_schema
-from .replay import Shadowed
+from .replay import ScriptRunner
 from .shadow import Shadow
 from .shadow.apart import SchemaGuard
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from alembic.script import Script
 
 
-class Rehearsal:
+class ShadowedProject:
     """Runs a project's scripts on one shadow."""
 
     def __init__(self, production: Production, shadow: Shadow) -> None:
@@ -35,7 +35,7 @@ class Rehearsal:
         if shadow.schema is not None:
             self.guard = SchemaGuard.of(shadow.connection, shadow.schema)
             shadow.connection.rollback()
-        self._runner = Shadowed(
+        self._runner = ScriptRunner(
             production.context,
             shadow.connection,
             production.settings,
@@ -110,7 +110,7 @@ class Rehearsal:
         listeners: Sequence[StepsListener] = (),
         on_script: Callable[[Script], None] | None = None,
     ) -> None:
-        """Run steps; see `Shadowed.run`."""
+        """Run steps; see `ScriptRunner.run`."""
         if self.guard is not None:
             listeners = (self.guard, *listeners)
         self._runner.run(steps, listeners, on_script)
