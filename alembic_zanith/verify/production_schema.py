@@ -35,7 +35,7 @@ _OPTIONS = (
 _LONGEST_SECONDS = 600
 
 # What psql reads, and what a pg_dump newer than the server sets.
-_META = re.compile(r"^\\.*$", re.MULTILINE)
+_META = re.compile(r"^\\(?:un)?restrict .*$", re.MULTILINE)
 _SETTING = re.compile(r"SET\s+(?:SESSION\s+)?(\w+)\s*(?:=|TO)", re.IGNORECASE)
 _THERE = re.compile(r"CREATE SCHEMA (public|\"public\")$|COMMENT ON (SCHEMA public|EXTENSION)")
 

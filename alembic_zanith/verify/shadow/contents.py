@@ -48,6 +48,9 @@ def _each(catalog: str, schema: str) -> str:
     of_users = f"x.oid >= {_FIRST_OF_USERS}"
     if catalog == "pg_class":
         of_users += " AND x.relkind NOT IN ('i', 'I', 't')"
+    if catalog == "pg_namespace":
+        # public by another name keeps its number.
+        of_users = "x.nspname NOT IN ('pg_catalog', 'information_schema')"
     return (
         f"SELECT 'pg_catalog.{catalog}'::pg_catalog.regclass::oid, x.oid, "
         f"{f'x.{schema}' if schema else 'CAST(NULL AS oid)'} "

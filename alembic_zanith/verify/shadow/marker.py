@@ -40,12 +40,20 @@ SELECT coalesce(pg_catalog.quote_ident(r.rolname), ''), s.setconfig
 """
 _DEFAULT_PRIVILEGES = """
 SELECT pg_catalog.quote_ident(r.rolname), a.defaclobjtype::text,
-       coalesce(pg_catalog.quote_ident(n.nspname), ''), a.defaclacl::text
+       coalesce(pg_catalog.quote_ident(n.nspname), ''),
+       CASE x.grantee WHEN 0 THEN 'PUBLIC'
+            ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END,
+       x.privilege_type, x.is_grantable
   FROM pg_catalog.pg_default_acl AS a
   JOIN pg_catalog.pg_roles AS r ON r.oid = a.defaclrole
   LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = a.defaclnamespace
- ORDER BY 1, 2, 3
+ CROSS JOIN LATERAL pg_catalog.aclexplode(a.defaclacl) AS x
+ ORDER BY 1, 2, 3, 4, 5
 """
+
+Grant = tuple[str, str, str, str, str, bool]
+"""A default privilege: of which role, on which type of object, in which schema or in none; to whom,
+which one, and whether it may be handed on. Names are quoted."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +61,12 @@ class Found:
     """What an administrator has set up in an empty database, which is there again after a wipe.
 
     Extensions with their schema, settings of the database (a role, or none, and `name=value`), and
-    default privileges (role, type, schema, grants).
+    default privileges.
     """
 
     extensions: tuple[tuple[str, str], ...]
     settings: tuple[tuple[str, tuple[str, ...]], ...]
-    default_privileges: tuple[tuple[str, str, str, str], ...]
+    default_privileges: tuple[Grant, ...]
 
     @classmethod
     def now(cls, connection: Connection) -> Found:
@@ -66,7 +74,7 @@ class Found:
         return cls(
             tuple((name, schema) for name, schema in rows(connection, _EXTENSIONS)),
             tuple((role, tuple(config)) for role, config in rows(connection, _SETTINGS)),
-            tuple((r, t, s, acl) for r, t, s, acl in rows(connection, _DEFAULT_PRIVILEGES)),
+            tuple(_grant(row) for row in rows(connection, _DEFAULT_PRIVILEGES)),
         )
 
     def to_json(self) -> str:
@@ -83,8 +91,13 @@ class Found:
         return cls(
             tuple((name, schema) for name, schema in found["extensions"]),
             tuple((role, tuple(config)) for role, config in found["settings"]),
-            tuple((r, t, s, acl) for r, t, s, acl in found["default_privileges"]),
+            tuple(_grant(row) for row in found["default_privileges"]),
         )
+
+
+def _grant(row: Sequence[Any]) -> Grant:
+    role, of_type, schema, grantee, privilege, is_grantable = row
+    return (role, of_type, schema, grantee, privilege, bool(is_grantable))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from alembic_zanith.sql import one, rows, run, run_all, scalar
 
 from .connecting import PATIENCE_SECONDS
 from .contents import Content, contents, drop
-from .marker import MARKER_SCHEMA, Found
+from .marker import MARKER_SCHEMA, Found, Grant
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -42,8 +42,13 @@ def wipe(connection: Connection, found: Found) -> None:
     _drop_extensions(connection, found)
     drop(connection, foreign_contents(connection, found))
     _remake_public(connection)
-    _bring_extensions_back(connection, found)
+    missing = _missing_extensions(connection, found)
+    for schema in {schema for _, schema in missing} - {"pg_catalog"}:
+        run(connection, f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+    # Before anything is made again, for they decide on its grants.
     _reset_default_privileges(connection, found)
+    for name, schema in missing:
+        run(connection, f"CREATE EXTENSION {quote(name)} SCHEMA {quote(schema)}")
     _reset_settings(connection, found)
     connection.commit()
 
@@ -77,14 +82,9 @@ def _drop_extensions(connection: Connection, found: Found) -> None:
     connection.commit()
 
 
-def _bring_extensions_back(connection: Connection, found: Found) -> None:
+def _missing_extensions(connection: Connection, found: Found) -> list[tuple[str, str]]:
     there = {name for name, _ in Found.now(connection).extensions}
-    for name, schema in found.extensions:
-        if name not in there:
-            if schema != "pg_catalog":
-                run(connection, f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
-            run(connection, f"CREATE EXTENSION {quote(name)} SCHEMA {quote(schema)}")
-    connection.commit()
+    return [(name, schema) for name, schema in found.extensions if name not in there]
 
 
 # -- the schema public -------------------------------------------------------------------
@@ -158,33 +158,39 @@ _TYPES = {
 # https://www.postgresql.org/docs/current/ddl-priv.html#PRIVILEGES-SUMMARY-TABLE
 _FOR_EVERYBODY = {"f": "EXECUTE", "T": "USAGE"}
 
-_HAVE_DEFAULTS = """
-SELECT DISTINCT CASE x.grantee WHEN 0 THEN 'PUBLIC'
-                ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END
-  FROM pg_catalog.pg_default_acl AS a
-  JOIN pg_catalog.pg_roles AS r ON r.oid = a.defaclrole
-  LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = a.defaclnamespace
- CROSS JOIN pg_catalog.aclexplode(a.defaclacl) AS x
- WHERE pg_catalog.quote_ident(r.rolname) = :role AND a.defaclobjtype::text = :type
-   AND coalesce(pg_catalog.quote_ident(n.nspname), '') = :schema
-"""
-
 
 def _reset_default_privileges(connection: Connection, found: Found) -> None:
     """Take ALTER DEFAULT PRIVILEGES back. PostgreSQL forgets those that are as they are anyway."""
-    for role, of_type, schema, grants in Found.now(connection).default_privileges:
-        if (role, of_type, schema, grants) in found.default_privileges:
+    now, wanted = _by_place(Found.now(connection)), _by_place(found)
+    for place in {**now, **wanted}:
+        if now.get(place) == wanted.get(place):
             continue
+        role, of_type, schema = place
+        what = _TYPES[of_type]
         words = f"ALTER DEFAULT PRIVILEGES FOR ROLE {role}"
         words += f" IN SCHEMA {schema}" if schema else ""
-        names = {"role": role, "type": of_type, "schema": schema}
-        for (grantee,) in rows(connection, _HAVE_DEFAULTS, **names):
-            run(connection, f"{words} REVOKE ALL ON {_TYPES[of_type]} FROM {grantee}")
-        if not schema:
-            run(connection, f"{words} GRANT ALL ON {_TYPES[of_type]} TO {role}")
-            if of_type in _FOR_EVERYBODY:
-                what = f"{_FOR_EVERYBODY[of_type]} ON {_TYPES[of_type]}"
-                run(connection, f"{words} GRANT {what} TO PUBLIC")
+        usual = [] if schema else _usual(place)
+        had = {grant[3] for grant in now.get(place, usual)}
+        run_all(connection, (f"{words} REVOKE ALL ON {what} FROM {each}" for each in sorted(had)))
+        for *_, grantee, privilege, is_grantable in wanted.get(place, usual):
+            handed_on = " WITH GRANT OPTION" if is_grantable else ""
+            run(connection, f"{words} GRANT {privilege} ON {what} TO {grantee}{handed_on}")
+
+
+def _by_place(found: Found) -> dict[tuple[str, str, str], list[Grant]]:
+    places: dict[tuple[str, str, str], list[Grant]] = {}
+    for grant in found.default_privileges:
+        places.setdefault(grant[:3], []).append(grant)
+    return places
+
+
+def _usual(place: tuple[str, str, str]) -> list[Grant]:
+    """Return what is granted on new objects where nobody has said anything else."""
+    role, of_type, _ = place
+    grants: list[Grant] = [(*place, role, "ALL", False)]
+    if of_type in _FOR_EVERYBODY:
+        grants.append((*place, "PUBLIC", _FOR_EVERYBODY[of_type], False))
+    return grants
 
 
 # Settings that are lists of names, which PostgreSQL keeps quoted each by itself.
