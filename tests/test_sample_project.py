@@ -87,6 +87,7 @@ def test_the_demo_gets_everything_back_and_leaves_nothing_behind() -> None:
         "upgrade head",
         "check",
         "revision",
+        "zanith-verify",
         "upgrade head",
         "check",
         "upgrade head",
@@ -97,6 +98,7 @@ def test_the_demo_gets_everything_back_and_leaves_nothing_behind() -> None:
         "zanith-recover restore-column users.legacy_uuid",
         "zanith-recover restore-table audit_log_2024",
         "downgrade 0006",
+        "zanith-history",
     ]
     assert done.stdout.count("No new upgrade operations detected.") == 2
     assert "op.soft_drop_column('products', 'supplier_code')" in done.stdout

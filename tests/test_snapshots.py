@@ -115,11 +115,13 @@ def test_a_change_is_told_as_one_difference(database: Database, statement: str) 
 
 
 @pytest.mark.majors
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no databases to load in {DATA}")
 @pytest.mark.parametrize("data", ["pagila-schema.sql", "chinook.sql"])
 def test_a_copy_of_a_real_database_has_the_same_snapshot(
     database: Database, make_database: MakeDatabase, data: str
 ) -> None:
-    database.psql((DATA / data).read_text(encoding="utf-8"))
+    # PostgreSQL before 17 cannot run three statements of pagila, and goes on after them.
+    database.psql((DATA / data).read_text(encoding="utf-8"), "-vON_ERROR_STOP=0")
     copy = make_database()
     copy.psql(database.dump("--schema-only", "--no-owner", "--no-privileges"))
     original, copied = snapshot(database), snapshot(copy)

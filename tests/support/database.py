@@ -121,9 +121,7 @@ class Database:
         without = [f"--exclude-table={pattern}" for pattern in OWN_TABLES]
         without.append(f"--exclude-schema={archive_schema}")
         text = self._run("pg_dump", [*without, *arguments])
-        # Their key is random: https://www.postgresql.org/docs/current/app-pgdump.html
-        kept = (line for line in text.splitlines(True) if not _is_restrict(line))
-        return "".join(kept)
+        return "".join(line for line in text.splitlines(True) if not self._is_of_the_tool(line))
 
     def dump_of_all(self) -> str:
         """Return a dump of everything, bookkeeping tables and archives included."""
