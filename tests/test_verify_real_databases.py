@@ -35,7 +35,7 @@ KINDS = {
     "alter_column_nullable": "op.alter_column('{big}', 'memo', nullable=False)",
     "alter_column_default": "op.alter_column('{big}', 'memo', server_default='y')",
     "alter_column_type": "op.alter_column('{parent}', '{text}', type_=sa.String(90))",
-    "add_generated_column": "op.add_column('{big}', sa.Column('size', sa.Integer, sa.Computed('{key} * 2')))",
+    "add_generated_column": "op.add_column('{big}', sa.Column('size', sa.Integer, sa.Computed('{key} * 2', persisted=True)))",
     "add_index": "op.create_index('ix_memo', '{big}', ['memo'])",
     "drop_index": "op.drop_index('ix_memo', table_name='{big}')",
     "add_unique": "op.create_unique_constraint('uq_note', 'note', ['id'])",
