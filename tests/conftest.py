@@ -25,15 +25,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 hypothesis.settings.register_profile(
     "default",
-    max_examples=12,
+    max_examples=10,
     # The same examples every time, so that a change is judged by itself; --examples looks further.
     derandomize=True,
     deadline=None,
     print_blob=True,
     suppress_health_check=list(hypothesis.HealthCheck),
-)
-hypothesis.settings.register_profile(
-    "majors", parent=hypothesis.settings.get_profile("default"), max_examples=10
 )
 
 
@@ -89,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "--majors starts servers of its own, but TEST_POSTGRES_URL names one. Unset it."
         )
     Database.default_driver = config.getoption("--driver")
-    hypothesis.settings.load_profile("majors" if config.getoption("--majors") else "default")
+    hypothesis.settings.load_profile("default")
     if examples := config.getoption("--examples"):
         hypothesis.settings.register_profile(
             "examples",

@@ -35,8 +35,7 @@ pytestmark = [
 
 
 DATABASES = [
-    pytest.param(name, marks=pytest.mark.slow) if name.endswith("without views") else name
-    for name in SCRIPTS
+    name if name == "chinook" else pytest.param(name, marks=pytest.mark.slow) for name in SCRIPTS
 ]
 
 

@@ -30,9 +30,7 @@ from tests.support.exact.worlds import (
 pytestmark = [pytest.mark.majors, pytest.mark.property]
 
 ways_back = st.sampled_from(["command", "psql"])
-BOTH_WAYS = pytest.mark.parametrize(
-    "way", ["command", pytest.param("psql", marks=pytest.mark.slow)]
-)
+BOTH_WAYS = pytest.mark.parametrize("way", ["command", "psql"])
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +40,7 @@ def kit(server: LocalPostgres) -> Iterator[Kit]:
         yield kit
 
 
+@pytest.mark.slow
 @BOTH_WAYS
 def test_every_feature_of_a_table_comes_back(kit: Kit, way: str) -> None:
     known = [feature for feature in (*KEYS, *FEATURES, *DEPENDENTS) if feature.since <= kit.major]
@@ -50,6 +49,7 @@ def test_every_feature_of_a_table_comes_back(kit: Kit, way: str) -> None:
     all_come_back(kit, targets, way)
 
 
+@pytest.mark.slow
 @BOTH_WAYS
 def test_a_column_of_every_kind_comes_back(kit: Kit, way: str) -> None:
     world_of_columns(kit).build(kit)
