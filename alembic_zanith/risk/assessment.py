@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from .change import Change, Judgement, Lock
 from .levels import Level
@@ -62,7 +63,7 @@ class Assessment:
         """Return the assessment before any fact is known."""
         return cls(operation, tuple(Finding.of(change) for change in changes), is_raw)
 
-    @property
+    @cached_property
     def worst(self) -> Finding | None:
         """The first of the findings with the highest level; None where nothing changes."""
         return max(self.findings, key=lambda each: each.judgement.level, default=None)
