@@ -52,7 +52,8 @@ def zanith_drift(
     def work(visited: Database) -> DriftReport:
         settings = settings_of(visited.context)
         request = ShadowRequest(settings.shadow_topology, settings.shadow_url, keep)
-        return find_drift(production_of(visited, settings, scripts), request)
+        with production_of(visited, settings, scripts) as production:
+            return find_drift(production, request)
 
     given = shadow_flags(shadow_url, topology)
     with flags_set(project.config, given), contextlib.redirect_stdout(sys.stderr):

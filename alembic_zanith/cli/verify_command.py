@@ -13,8 +13,7 @@ from pathlib import Path
 import click
 from alembic.script import ScriptDirectory
 
-from alembic_zanith.config import load_settings, settings_of
-from alembic_zanith.enforcement import arguments_of
+from alembic_zanith.config import Settings, load_settings, settings_of
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.gates.receipt import (
     Receipt,
@@ -27,6 +26,7 @@ from alembic_zanith.gates.receipt import (
 from alembic_zanith.reports.verify_json import verifications_json
 from alembic_zanith.reports.verify_terminal import verification_lines
 from alembic_zanith.verification import Verdict, Verification
+from alembic_zanith.verify.production import Production
 from alembic_zanith.verify.run import VerifyRequest, verify
 from alembic_zanith.verify.shadow import ShadowRequest
 
@@ -96,13 +96,22 @@ def zanith_verify(
     taken: dict[str, _Taken] = {}
     scripts = ScriptDirectory.from_config(project.config)
     asked = Asked(revision)
+    if asked.is_downgrade or asked.is_range:
+        raise click.BadParameter(
+            f"{revision} is nothing to upgrade to. Give a revision, or none for all heads; the way "
+            "back is rehearsed with it.",
+            param_hint="REVISION",
+        )
 
     def work(visited: Database) -> Verification:
         settings = settings_of(visited.context)
-        production = production_of(visited, settings, scripts)
-        steps = pending(production.scripts, asked, visited.heads).steps
-        taken[visited.label] = _Taken(
-            database_of(visited.context, arguments_of(visited.context)),
+        with production_of(visited, settings, scripts) as production:
+            return rehearse(production, settings)
+
+    def rehearse(production: Production, settings: Settings) -> Verification:
+        steps = pending(production.scripts, asked, production.heads).steps
+        taken[production.label or ""] = _Taken(
+            database_of(production.context, production.arguments),
             # As they are now: what is edited while this goes on is not what was rehearsed.
             rehearsed(step.revision for step in steps),
         )

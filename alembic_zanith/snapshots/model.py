@@ -51,5 +51,6 @@ def _replaced(value: Any, pattern: re.Pattern[str], by: str) -> Any:
     if isinstance(value, list):
         return [_replaced(each, pattern, by) for each in value]
     if isinstance(value, dict):
-        return {key: _replaced(each, pattern, by) for key, each in value.items()}
+        # Functions are known by the types of their arguments.
+        return {_replaced(k, pattern, by): _replaced(v, pattern, by) for k, v in value.items()}
     return value

@@ -46,7 +46,7 @@ class _Check:
                 reason = f"The connection to the shadow was lost: {reason}"
                 return self._report(Verdict.SHADOW_UNREACHABLE, failure=reason)
             return self._report(Verdict.APPLY_FAILED, failure=reason)
-        sentences = tuple(described(each) for each in found)
+        sentences = tuple(without_passwords(described(each)) for each in found)
         return self._report(Verdict.DRIFT if sentences else Verdict.OK, sentences)
 
     def _report(

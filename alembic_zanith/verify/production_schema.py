@@ -33,11 +33,14 @@ _OPTIONS = (
     "--no-password",
 )
 _LONGEST_SECONDS = 600
+# Each takes locks, and a server has room for so many of one transaction:
+# https://www.postgresql.org/docs/current/runtime-config-locks.html
+_AT_ONCE = 500
 
 # What psql reads, and what a pg_dump newer than the server sets.
 _META = re.compile(r"^\\(?:un)?restrict .*$", re.MULTILINE)
 _SETTING = re.compile(r"SET\s+(?:SESSION\s+)?(\w+)\s*(?:=|TO)", re.IGNORECASE)
-_THERE = re.compile(r"CREATE SCHEMA (public|\"public\")$|COMMENT ON (SCHEMA public|EXTENSION)")
+_THERE = re.compile(r"CREATE SCHEMA (public|\"public\")\Z|COMMENT ON (SCHEMA public|EXTENSION) ")
 
 
 def dump_schema(production: Connection, program: str) -> str:
@@ -112,8 +115,10 @@ def load_schema(
     Raises `DBAPIError` where a statement fails, as for an extension that the server has not got.
     """
     path = scalar(shadow, "SELECT pg_catalog.current_setting('search_path')")
-    for statement in _statements(dump, shadow):
+    for number, statement in enumerate(_statements(dump, shadow), 1):
         run(shadow, statement)
+        if number % _AT_ONCE == 0:
+            shadow.commit()
     run(shadow, f"SELECT pg_catalog.set_config('search_path', {literal(str(path))}, false)")
     schema = version_table_schema or "public"
     table = QualifiedName(schema, version_table)
@@ -130,7 +135,7 @@ def _statements(dump: str, shadow: Connection) -> Iterable[str]:
         setting = _SETTING.match(each.text.strip())
         if setting is not None and not _is_known(shadow, setting[1]):
             continue
-        if not _THERE.search(_code(each.text)):
+        if not _THERE.match(_code(each.text)):
             yield each.text
 
 

@@ -19,6 +19,7 @@ from .production_schema import dump_schema, load_schema
 from .replay import ScriptRunner
 from .shadow import Shadow
 from .shadow.apart import SchemaGuard
+from .shadow.server import ServerGuard
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -31,7 +32,9 @@ class ShadowedProject:
     def __init__(self, production: Production, shadow: Shadow) -> None:
         self._production = production
         self.shadow = shadow
-        self.guard: SchemaGuard | None = None
+        self.guard: SchemaGuard | ServerGuard = ServerGuard(
+            is_productions_server=shadow.is_on_productions_server
+        )
         if shadow.schema is not None:
             self.guard = SchemaGuard.of(shadow.connection, shadow.schema)
             shadow.connection.rollback()
@@ -40,7 +43,7 @@ class ShadowedProject:
             shadow.connection,
             production.settings,
             production.arguments,
-            None if self.guard is None else self.guard.after,
+            self.guard.after,
             production.context.version_table_schema,
         )
 
@@ -63,7 +66,6 @@ class ShadowedProject:
 
         Raises `ScriptFailedError` where the history does not run, and what `dump_schema` raises.
         """
-        self._make_schemas()
         if from_its_schema:
             production, context = self._production, self._production.context
             with reading(production.connection):
@@ -75,7 +77,10 @@ class ShadowedProject:
                 version_table_schema=self._version_schema(),
                 heads=production.heads,
             )
+            self._make_schemas()
             return
+        self._make_schemas()
+        self._make_default_schema()
         self.run(self.replayed())
 
     def _make_schemas(self) -> None:
@@ -84,6 +89,24 @@ class ShadowedProject:
         if schema is not None and self.shadow.schema is None:
             run(self.shadow.connection, f"CREATE SCHEMA IF NOT EXISTS {quote(str(schema))}")
             self.shadow.connection.commit()
+
+    def _make_default_schema(self) -> None:
+        """Make the schema that names without one are in, where no revision can have made it.
+
+        The version table comes before all revisions, so it was there before them.
+        """
+        if self._production.context.version_table_schema is not None:
+            return
+        there = self._default_schema()
+        shadow = self.shadow.connection
+        if there and scalar(shadow, "SELECT pg_catalog.current_schema()") is None:
+            run(shadow, f"CREATE SCHEMA IF NOT EXISTS {quote(there)}")
+        shadow.commit()
+
+    def begin_anew(self) -> None:
+        """Go on in a session of its own, as the next deploy does."""
+        self.shadow.connection.invalidate()
+        self.shadow.connection.rollback()
 
     def replayed(self) -> list[RevisionStep]:
         """Return the steps from an empty database to where production is."""
@@ -111,9 +134,7 @@ class ShadowedProject:
         on_script: Callable[[Script], None] | None = None,
     ) -> None:
         """Run steps; see `ScriptRunner.run`."""
-        if self.guard is not None:
-            listeners = (self.guard, *listeners)
-        self._runner.run(steps, listeners, on_script)
+        self._runner.run(steps, (self.guard, *listeners), on_script)
 
     def snapshot(self) -> Snapshot:
         """Return the schema of the shadow as if it were production's."""
@@ -140,4 +161,4 @@ class ShadowedProject:
 
     def _default_schema(self) -> str:
         connection = self._production.connection
-        return str(scalar(connection, "SELECT pg_catalog.current_schema()"))
+        return str(scalar(connection, "SELECT pg_catalog.current_schema()") or "")

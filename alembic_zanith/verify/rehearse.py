@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog.relation import columns, find_relation
 from alembic_zanith.errors import ZanithError
-from alembic_zanith.failures import reason_of
+from alembic_zanith.failures import reason_of, without_passwords
 from alembic_zanith.integrity import content, pinned_settings
 from alembic_zanith.operations.archive_column import ArchiveColumnOp
 from alembic_zanith.operations.archive_table import ArchiveTableOp
@@ -127,7 +127,7 @@ class Restores:
         self.findings.append(self._finding(artifact, what))
 
     def _finding(self, artifact: Artifact, what: str) -> Finding:
-        text = f"What is parked of {artifact.source} {what}."
+        text = without_passwords(f"What is parked of {artifact.source} {what}.")
         return Finding(FindingKind.RESTORE_DIFFERS, text, self._revision)
 
 
@@ -135,7 +135,7 @@ def in_words(found: Sequence[Difference]) -> str:
     """Name the first differences, and how many more there are."""
     shown = "; ".join(described(each) for each in found[:_SHOWN])
     more = len(found) - _SHOWN
-    return f"{shown}; and {more} more" if more > 0 else shown
+    return without_passwords(f"{shown}; and {more} more" if more > 0 else shown)
 
 
 def described(difference: Difference) -> str:

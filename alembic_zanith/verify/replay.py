@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -118,9 +119,9 @@ class ScriptRunner:
                 on_script(script)
             try:
                 watched(**arguments)
-            except ReachesElsewhereError:
+            except (ReachesElsewhereError, KeyboardInterrupt, GeneratorExit, CancelledError):
                 raise
-            except Exception as error:
+            except BaseException as error:  # sys.exit() too
                 direction = "upgrade" if step.is_upgrade else "downgrade"
                 raise ScriptFailedError(script, direction, reason_of(error)) from error
             if self.after is not None:

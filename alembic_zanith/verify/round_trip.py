@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import DBAPIError
+
 from alembic_zanith.errors import ZanithError
-from alembic_zanith.failures import reason_of
+from alembic_zanith.failures import reason_of, without_passwords
 from alembic_zanith.snapshots import Snapshot, differences
 from alembic_zanith.verification import Finding, FindingKind
 
@@ -30,7 +32,7 @@ def there_and_back(
     failed = _run(project, lambda: project.run(project.downgrades(scripts)))
     if failed is not None:
         revision = failed.script.revision if isinstance(failed, ScriptFailedError) else None
-        text = f"There is no way back: {reason_of(failed)}."
+        text = f"There is no way back: {_reason(failed)}."
         yield Finding(FindingKind.DOWNGRADE_FAILS, text, revision)
         return
     back = differences(before, project.snapshot())
@@ -39,7 +41,7 @@ def there_and_back(
         yield Finding(FindingKind.DOWNGRADE_DIFFERS, text)
     failed = _run(project, lambda: project.run(project.upgrades(scripts)))
     if failed is not None:
-        text = f"After the downgrade the upgrade does not run any more: {reason_of(failed)}."
+        text = f"After the downgrade the upgrade does not run any more: {_reason(failed)}."
         yield Finding(FindingKind.UPGRADE_DIFFERS, text)
         return
     again = differences(after, project.snapshot())
@@ -48,11 +50,17 @@ def there_and_back(
         yield Finding(FindingKind.UPGRADE_DIFFERS, text)
 
 
+def _reason(failed: ZanithError) -> str:
+    return without_passwords(reason_of(failed))
+
+
 def _run(project: ShadowedProject, run: Callable[[], None]) -> ZanithError | None:
     try:
         run()
     except ZanithError as error:
-        if project.shadow.connection.invalidated:
+        cause = error.__cause__
+        is_lost = isinstance(cause, DBAPIError) and cause.connection_invalidated
+        if is_lost or project.shadow.connection.invalidated:
             raise
         return error
     return None

@@ -49,6 +49,11 @@ if TYPE_CHECKING:
 _GONE = ("08", "57P")
 
 
+def _is_lost(error: DBAPIError) -> bool:
+    # The connection itself says so no more once it has been rolled back.
+    return error.connection_invalidated or sqlstate(error).startswith(_GONE)
+
+
 @dataclass(frozen=True)
 class VerifyRequest:
     """What is to be rehearsed, and how.
@@ -132,7 +137,7 @@ class _Run:
         cause = error.__cause__ or error
         is_gone = self._project is not None and (
             self._project.shadow.connection.invalidated
-            or (isinstance(cause, DBAPIError) and sqlstate(cause).startswith(_GONE))
+            or (isinstance(cause, DBAPIError) and _is_lost(cause))
         )
         if is_gone:
             self._failure = f"The connection to the shadow was lost: {self._failure}"
@@ -207,6 +212,8 @@ class _Run:
         assert project is not None
         with self._stage("replay and apply", self._how()):
             project.bring_to_production(from_its_schema=self._request.from_production)
+            # What the history or the dump has set for its session is not set in the next deploy's.
+            project.begin_anew()
             if self._request.sample:
                 self._copy_rows(project)
             self._before = project.snapshot()
@@ -243,7 +250,7 @@ class _Run:
             shadow_schema=project.shadow.schema,
         )
         for line in self._sample:
-            if line.note and line.rows:
+            if line.note:
                 self._find(FindingKind.SAMPLE, f"The sample of {line.table}: {line.note}.")
 
     def _introspect(self) -> Snapshot:

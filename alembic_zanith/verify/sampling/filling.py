@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -27,12 +28,30 @@ SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod)
    AND a.attgenerated = ''
 """
 
+# Those of a partitioned table have copies in its partitions, which follow them; a partition may
+# have more of its own: https://www.postgresql.org/docs/current/sql-createtrigger.html
 _TRIGGERS = """
-SELECT t.tgname::text, t.tgenabled::text FROM pg_catalog.pg_trigger t
- WHERE t.tgrelid = pg_catalog.to_regclass(:name) AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), t.tgname::text, t.tgenabled::text
+  FROM pg_catalog.pg_trigger t
+  JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgparentid = 0
+   AND (t.tgrelid = pg_catalog.to_regclass(:name) OR t.tgrelid IN (
+         SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass(:name))))
 """
 
 _ENABLE = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}
+_NUMBERS = re.compile(r"smallint|integer|bigint|numeric")
+# Which may count down, and a row may be of before it began.
+_ADVANCE = """
+SELECT pg_catalog.setval(s.seqrelid, CAST(last AS bigint))
+  FROM pg_catalog.pg_sequence AS s,
+       LATERAL (SELECT CASE WHEN s.seqincrement > 0 THEN pg_catalog.max({column})
+                            ELSE pg_catalog.min({column}) END AS last FROM {table}) AS t
+ WHERE s.seqrelid = CAST({sequence} AS pg_catalog.regclass)
+   AND last BETWEEN s.seqmin AND s.seqmax
+"""
+
 # What may go in one attempt; a row that is refused is looked for by halves.
 _AT_ONCE = 200
 
@@ -239,13 +258,16 @@ class _Target:
         if not found:
             yield
             return
-        run(self._shadow, f"ALTER TABLE {self._name} DISABLE TRIGGER USER")
+        run_all(
+            self._shadow,
+            (f"ALTER TABLE {table} DISABLE TRIGGER {quote(name)}" for table, name, _ in found),
+        )
         yield
         run_all(
             self._shadow,
             (
-                f"ALTER TABLE {self._name} {_ENABLE[state]} TRIGGER {quote(name)}"
-                for name, state in found
+                f"ALTER TABLE {table} {_ENABLE[state]} TRIGGER {quote(name)}"
+                for table, name, state in found
             ),
         )
 
@@ -260,11 +282,12 @@ class _Target:
                 name=str(self._name),
                 column=column,
             )
-            if serial is not None:
+            if serial is not None and _NUMBERS.match(self._types[column]):
                 run(
                     self._shadow,
-                    f"SELECT pg_catalog.setval({literal(serial)}, "
-                    f"greatest(max({quote(column)}), 1)) FROM {self._name}",
+                    _ADVANCE.format(
+                        sequence=literal(serial), column=quote(column), table=self._name
+                    ),
                 )
 
     def refuse(self, count: int, why: str) -> None:

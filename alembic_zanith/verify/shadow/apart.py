@@ -18,6 +18,7 @@ from alembic_zanith.errors import ZanithError
 from alembic_zanith.identifiers import quote
 from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
 from alembic_zanith.plan.scripts import source_of
+from alembic_zanith.plan.source import reaches_around
 from alembic_zanith.risk.change import TableRef
 from alembic_zanith.risk.changes.raw import RawSql, SetSearchPath
 from alembic_zanith.risk.statements.catalog_functions import is_catalog_function
@@ -169,7 +170,13 @@ def reason_against_schema(
     if version_table_schema is not None:
         return f"env.py keeps the version table in the schema {version_table_schema}"
     for script in scripts:
-        for line, what in _schemas_named(source_of(script)):
+        source = source_of(script)
+        for call in reaches_around(source, "upgrade"):
+            return (
+                f"revision {script.revision}, line {call.line} reaches a database by itself: "
+                f"{call.source}"
+            )
+        for line, what in _schemas_named(source):
             return f"revision {script.revision}, line {line} names a schema: {what}"
     for revision in plan.revisions if isinstance(plan, Plan) else plan:
         for number, reason in _of_revision(revision):

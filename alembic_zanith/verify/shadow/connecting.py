@@ -163,8 +163,10 @@ def engine_like(production: Connection) -> Engine:
                     "before). Nothing was done. Let the creator connect anew, or name another "
                     "database with --shadow-url (setting shadow_url)."
                 )
-            made = connection.connection.dbapi_connection
+            made: Any = connection.connection.dbapi_connection
             connection.detach()
+            # SQLAlchemy takes it for one that begins transactions, as all of its own do.
+            made.autocommit = False
             return made
 
     return _engine(production, production_url(production), connect)

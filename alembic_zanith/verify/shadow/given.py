@@ -35,7 +35,7 @@ from .identity import Identity, asking, identity_of
 from .marker import Found, Marker, has_marker_schema, make_marker, read_marker, set_in_use
 from .model import Shadow, ShadowRequest
 from .turns import require_nobody_else, turn
-from .wiping import foreign_contents, wipe
+from .wiping import foreign_contents, prepared, wipe
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -63,6 +63,7 @@ def given_database(production: Connection, request: ShadowRequest) -> Iterator[S
             set_in_use(connection, True)
             wipe(connection, marker.found)
             version = server_version(connection)
+            is_shared = identity_of(connection).is_on_server_of(identity)
         shadow_engine = session.hold_on(engine_to(production, url))
         with connected(shadow_engine, _ADVICE) as connection:
             how = (
@@ -70,7 +71,9 @@ def given_database(production: Connection, request: ShadowRequest) -> Iterator[S
                 f"it: {psql_command(url)}"
             )
             try:
-                yield Shadow(ShadowTopology.URL, connection, shown(url), None, version, how)
+                yield Shadow(
+                    ShadowTopology.URL, connection, shown(url), None, version, how, is_shared
+                )
             finally:
                 # Else it would wait for locks of this one.
                 close(connection)
@@ -93,6 +96,11 @@ def _url(text: str | None) -> URL:
         raise ShadowUnreachableError(
             "shadow_url is no URL. Write it as postgresql://user:password@host:port/database."
         ) from None
+    if "@" in (url.host or ""):
+        # It would be told with the host.
+        raise ShadowUnreachableError(
+            "shadow_url has more than one @. Write one in a user or a password as %40."
+        )
     if url.get_backend_name() != "postgresql":
         raise ShadowUnreachableError(
             f"shadow_url is of {url.get_backend_name()}. Migrations of PostgreSQL are rehearsed on "
@@ -153,6 +161,10 @@ def _marker(connection: Connection, url: URL, production: Identity) -> Marker:
             )
     else:
         found = Found.now(connection)
+        _require_empty(
+            prepared(connection),
+            f"The {shown(url)} has transactions that are prepared and not committed",
+        )
         _require_empty(
             foreign_contents(connection, found),
             f"The {shown(url)} is not empty, and was not made by a rehearsal",

@@ -38,8 +38,10 @@ class Identity:
 
     def is_same_as(self, other: Identity) -> bool:
         """Whether both are one database, or a physical copy of it that is not to be told apart."""
-        if self.oid != other.oid:
-            return False
+        return self.oid == other.oid and self.is_on_server_of(other)
+
+    def is_on_server_of(self, other: Identity) -> bool:
+        """Whether both are of one cluster, or of physical copies of it."""
         if self.system is not None and other.system is not None:
             return self.system == other.system
         return self.started == other.started

@@ -35,3 +35,4 @@ class Shadow:
     schema: str | None
     server_version: str
     how_to_look: str
+    is_on_productions_server: bool = True

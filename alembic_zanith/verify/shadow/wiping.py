@@ -35,10 +35,7 @@ def wipe(connection: Connection, found: Found) -> None:
         ],
     )
     connection.commit()
-    for (gid,) in rows(connection, _PREPARED):
-        # https://www.postgresql.org/docs/current/sql-rollback-prepared.html: in no transaction
-        autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
-        run(autocommit, f"ROLLBACK PREPARED {literal(gid)}")
+    _roll_back_prepared(connection)
     _drop_extensions(connection, found)
     drop(connection, foreign_contents(connection, found))
     _remake_public(connection)
@@ -51,6 +48,25 @@ def wipe(connection: Connection, found: Found) -> None:
         run(connection, f"CREATE EXTENSION {quote(name)} SCHEMA {quote(schema)}")
     _reset_settings(connection, found)
     connection.commit()
+
+
+def prepared(connection: Connection) -> list[str]:
+    """Return the names of transactions that wait to be committed, whatever they have made."""
+    return [gid for (gid,) in rows(connection, _PREPARED)]
+
+
+def _roll_back_prepared(connection: Connection) -> None:
+    left = prepared(connection)
+    connection.rollback()
+    if not left:
+        return
+    # https://www.postgresql.org/docs/current/sql-rollback-prepared.html: in no transaction
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        run_all(connection, (f"ROLLBACK PREPARED {literal(gid)}" for gid in left))
+    finally:
+        connection.rollback()
+        connection.execution_options(isolation_level=connection.default_isolation_level)
 
 
 def foreign_contents(connection: Connection, found: Found) -> list[Content]:
