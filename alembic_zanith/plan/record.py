@@ -205,7 +205,9 @@ class _Recorder:
             except NeedsDatabase as reason:
                 ended = str(reason)
                 stopped = self._stopped_at(reason)
-            except (Exception, SystemExit) as error:  # of the script: anything at all
+            except (KeyboardInterrupt, GeneratorExit):
+                raise
+            except BaseException as error:  # of the script: anything at all
                 ended = f"it raises {type(error).__name__}: {error}"
                 stopped = self._stopped_at(error)
         if ended is not None:

@@ -12,6 +12,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.engine.mock import MockConnection
 
+from alembic_zanith.drivers import drivers_refusing
+
 Ended = Callable[[bool], None]
 """Told that a transaction would end here, and if by a rollback."""
 
@@ -132,7 +134,8 @@ def no_database() -> Iterator[None]:
     event.listen(Engine, "do_connect", _refuse_connect)
     event.listen(Engine, "before_cursor_execute", _refuse_statement)
     try:
-        yield
+        with drivers_refusing(lambda: NeedsDatabase("it connects to a database with a driver")):
+            yield
     finally:
         event.remove(Engine, "do_connect", _refuse_connect)
         event.remove(Engine, "before_cursor_execute", _refuse_statement)

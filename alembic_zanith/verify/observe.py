@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,9 @@ SELECT pg_catalog.json_build_object(
   'relations', (
     SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
              c.oid::bigint, n.nspname, c.relname, c.relkind,
-             pg_catalog.pg_relation_filenode(c.oid)))
+             pg_catalog.pg_relation_filenode(c.oid),
+             ARRAY(SELECT i.inhparent::bigint FROM pg_catalog.pg_inherits i
+                    WHERE i.inhrelid = c.oid)))
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
        AND c.relkind IN ('r', 'p', 'm', 'v', 'f')),
@@ -56,6 +58,7 @@ class _Relation:
     name: str
     kind: str
     file: int | None
+    parents: list[int]
 
     @property
     def shown(self) -> str:
@@ -168,7 +171,9 @@ class Observer:
     ) -> Iterator[Finding]:
         what = f"{assessment.operation} {_subject(assessment)}".strip()
         for relation, mode in taken:
-            if mode == _ACCESS_EXCLUSIVE and not _predicts_lock(assessment, relation):
+            if mode == _ACCESS_EXCLUSIVE and not self._is_told(
+                assessment, relation, _predicts_lock
+            ):
                 yield Finding(
                     FindingKind.UNPREDICTED_LOCK,
                     f"{what} takes ACCESS EXCLUSIVE on {relation.shown}, which the plan does not "
@@ -176,13 +181,23 @@ class Observer:
                     self._revision,
                 )
         for relation in rewritten:
-            if not _predicts_rewrite(assessment, relation):
+            if not self._is_told(assessment, relation, _predicts_rewrite):
                 yield Finding(
                     FindingKind.UNPREDICTED_REWRITE,
                     f"{what} writes {relation.shown} anew, which the plan does not say: that takes "
                     "as long as the table is big.",
                     self._revision,
                 )
+
+    def _is_told(self, assessment: Assessment, relation: _Relation, predicts: _Predicts) -> bool:
+        """Whether the plan tells it of a table, or of one that hands it on to its partitions."""
+        above = (self._last.relations.get(oid) for oid in relation.parents)
+        return predicts(assessment, relation) or any(
+            self._is_told(assessment, each, predicts) for each in above if each is not None
+        )
+
+
+_Predicts = Callable[[Assessment, _Relation], bool]
 
 
 def _rewritten(before: _Look, now: _Look) -> Iterator[_Relation]:

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine
 
 from alembic_zanith import hooks
 from alembic_zanith.config import DestructiveOps, Mode, Settings, ShadowCheck
+from alembic_zanith.drivers import drivers_refusing
 from alembic_zanith.enforcement.guards import Guards
 from alembic_zanith.enforcement.protect import protect
 from alembic_zanith.enforcement.rehearsal import rehearsing
@@ -119,13 +120,13 @@ class ScriptRunner:
                 on_script(script)
             try:
                 watched(**arguments)
+                if self.after is not None:
+                    self.after(self.connection)
             except (ReachesElsewhereError, KeyboardInterrupt, GeneratorExit, CancelledError):
                 raise
             except BaseException as error:  # sys.exit() too
                 direction = "upgrade" if step.is_upgrade else "downgrade"
                 raise ScriptFailedError(script, direction, reason_of(error)) from error
-            if self.after is not None:
-                self.after(self.connection)
 
         return call
 
@@ -181,11 +182,19 @@ def _kept_in(connection: Connection) -> Iterator[None]:
     event.listen(Engine, "do_connect", _refuse_to_connect)
     event.listen(Engine, "before_cursor_execute", _refuse_elsewhere)
     try:
-        yield
+        with drivers_refusing(_by_driver):
+            yield
     finally:
         event.remove(Engine, "do_connect", _refuse_to_connect)
         event.remove(Engine, "before_cursor_execute", _refuse_elsewhere)
         _SHADOW.reset(token)
+
+
+def _by_driver() -> ReachesElsewhereError:
+    return ReachesElsewhereError(
+        "A script, or what it imports, connects to a database with a driver, which could be "
+        "production. It was kept from that. Use op.get_bind() in its place."
+    )
 
 
 # SQLAlchemy looks at the names of the arguments.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,14 +29,11 @@ from .connecting import (
     shown,
 )
 from .identity import asking
+from .left import PREFIX, comment_of_now, mention_left_ones
 from .model import Shadow, ShadowRequest
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-
-PREFIX = "_zanith_shadow_"
-COMMENT = "Made by a rehearsal of alembic-zanith, to be thrown away. "
-"""What the comment on each such database begins with; the moment of its making follows."""
 
 OTHER_PLACES = (
     "Other places: a database that is there with --shadow-url URL (setting shadow_url), a schema "
@@ -58,7 +53,6 @@ SELECT d.datname::text, pg_catalog.shobj_description(d.oid, 'pg_database')
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)
  ORDER BY 1
 """
-_OLD = dt.timedelta(hours=1)
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _WAYS_ON = {
@@ -83,7 +77,7 @@ def database_next_to(production: Connection, request: ShadowRequest) -> Iterator
             )
         create = _create(production, name)
         session = session_like(production)
-        _mention_left_ones(production)
+        mention_left_ones("database", rows(production, _LEFT), production)
     beside = engine_like(production)
     may_be_there = kept = False
     try:
@@ -124,11 +118,8 @@ def _make(maintenance: Connection, create: str, name: str) -> None:
         run(maintenance, create)
     except DBAPIError as error:
         raise _refused(maintenance, error) from error
-    (now,) = one(
-        maintenance,
-        "SELECT pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')",
-    )
-    run(maintenance, f"COMMENT ON DATABASE {quote(name)} IS {literal(f'{COMMENT}{now} UTC')}")
+    comment = literal(comment_of_now(maintenance))
+    run(maintenance, f"COMMENT ON DATABASE {quote(name)} IS {comment}")
 
 
 def _require_database(connection: Connection, name: str) -> None:
@@ -200,19 +191,3 @@ def _drop(beside: Engine, name: str) -> None:
             hidden(beside.url, reason).rstrip("."),
             statement,
         )
-
-
-def _mention_left_ones(production: Connection) -> None:
-    now = dt.datetime.fromisoformat(
-        str(scalar(production, "SELECT (pg_catalog.now() AT TIME ZONE 'UTC')::text"))
-    )
-    for name, comment in rows(production, _LEFT):
-        made = re.fullmatch(re.escape(COMMENT) + r"(\S+ \S+) UTC", comment or "")
-        if made is not None and now - dt.datetime.fromisoformat(made[1]) > _OLD:
-            log.warning(
-                "The database %s is left from a rehearsal of %s UTC that was killed, or kept. When "
-                "nobody needs it any more: DROP DATABASE %s;",
-                name,
-                made[1],
-                quote(name),
-            )

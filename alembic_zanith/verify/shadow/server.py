@@ -72,12 +72,11 @@ _FUNCTIONS_TO_ELSEWHERE = re.compile(r"dblink.*")
 # What no text shows, as SQL that is computed. CREATE ROLE and the like keep these locks until the
 # transaction ends: https://www.postgresql.org/docs/current/view-pg-locks.html
 _CHANGED = """
-SELECT relation::regclass::text FROM pg_catalog.pg_locks
- WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation' AND database = 0
-   AND mode = 'RowExclusiveLock'
-   AND relation IN (SELECT oid FROM pg_catalog.pg_class
-                     WHERE relnamespace = 'pg_catalog'::regnamespace AND relname IN
-                           ('pg_authid', 'pg_auth_members', 'pg_tablespace', 'pg_subscription'))
+SELECT c.relname::text
+  FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+ WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND l.database = 0
+   AND l.mode = 'RowExclusiveLock' AND c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace
+   AND c.relname IN ('pg_authid', 'pg_auth_members', 'pg_tablespace', 'pg_subscription')
 """
 
 

@@ -31,12 +31,11 @@ from .connecting import (
 )
 from .contents import depending_from_outside, drop_schema
 from .identity import asking
+from .left import PREFIX, comment_of_now, mention_left_ones
 from .model import Shadow, ShadowRequest
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-
-PREFIX = "_zanith_shadow_"
 
 OTHER_PLACES = (
     "Other places: a database that is there with --shadow-url URL (setting shadow_url), a database "
@@ -54,6 +53,12 @@ SELECT 'publication ' || pg_catalog.quote_ident(pubname) || ' sends the rows of 
 """
 
 
+_LEFT = """
+SELECT nspname::text, pg_catalog.obj_description(oid, 'pg_namespace')
+  FROM pg_catalog.pg_namespace WHERE nspname ~ '^_zanith_shadow_[0-9a-f]{8}$' ORDER BY 1
+"""
+
+
 @contextmanager
 def schema_within(production: Connection, request: ShadowRequest) -> Iterator[Shadow]:
     """Make a schema, have names looked up in nothing else, and drop it after the block.
@@ -65,6 +70,7 @@ def schema_within(production: Connection, request: ShadowRequest) -> Iterator[Sh
     with asking(production):
         session = session_like(production)
         _require_quiet(production)
+        mention_left_ones("schema", rows(production, _LEFT), production)
     # Of every session of this engine, of one that replaces a lost one too: names without a schema
     # would else be production's.
     settings = tuple(each for each in session.settings if each[0] != "search_path")
@@ -119,8 +125,8 @@ def _require_no_pooler(connection: Connection) -> None:
 
 
 def _make(connection: Connection, name: str) -> None:
-    comment = "Made by a rehearsal of alembic-zanith, to be thrown away."
     try:
+        comment = comment_of_now(connection)
         run_all(
             connection,
             [
