@@ -18,13 +18,12 @@ _CONNECTS = (
     ("asyncpg", "create_pool"),
 )
 
-_REFUSAL: ContextVar[Callable[[], BaseException] | None] = ContextVar(
-    "zanith_refusal", default=None
-)
+Refusal = Callable[[], BaseException]
+_REFUSAL: ContextVar[Refusal | None] = ContextVar("zanith_refusal", default=None)
 
 
 @contextmanager
-def drivers_refusing(refusal: Callable[[], BaseException]) -> Iterator[None]:
+def drivers_refusing(refusal: Refusal) -> Iterator[None]:
     """Have the drivers that are loaded raise an error in the block, in place of connecting.
 
     Only in the context that the block is in: other threads connect as ever.
