@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ log = logging.getLogger("alembic.zanith")
 
 PATIENCE_SECONDS = 10
 """Longest time to wait for a server to answer, and for a lock on a shadow."""
+
+A_MOMENT = 2.0
+"""Seconds to wait for the place of a connection that was closed before."""
 
 Arguments = Mapping[str, Any]
 
@@ -235,13 +239,16 @@ def _known_to_driver(production: Connection) -> dict[str, Any]:
 
 
 @contextmanager
-def connected(engine: Engine, advice: str = "") -> Iterator[Connection]:
+def connected(engine: Engine, advice: str = "", *, patience: float = 0) -> Iterator[Connection]:
     """Give a connection for the block. What was lost meanwhile raises nothing at its end.
+
+    `patience` is for how many seconds to try again: the place of a connection that was closed a
+    moment ago is free only when the server's process has ended.
 
     Raises `ShadowUnreachableError` where there is none.
     """
     try:
-        connection = engine.connect()
+        connection = _connect(engine, patience)
     except ShadowUnreachableError:
         raise
     except (SQLAlchemyError, OSError, TypeError, ValueError) as error:
@@ -255,6 +262,17 @@ def connected(engine: Engine, advice: str = "") -> Iterator[Connection]:
         yield connection
     finally:
         close(connection)
+
+
+def _connect(engine: Engine, patience: float) -> Connection:
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return engine.connect()
+        except Exception as error:
+            if isinstance(error, ShadowUnreachableError) or time.monotonic() >= until:
+                raise
+        time.sleep(0.1)
 
 
 def close(connection: Connection) -> None:

@@ -16,6 +16,7 @@ from alembic_zanith.identifiers import literal, quote
 from alembic_zanith.sql import one, rows, run, scalar
 
 from .connecting import (
+    A_MOMENT,
     connected,
     engine_like,
     engine_next_to,
@@ -89,7 +90,7 @@ def database_next_to(production: Connection, request: ShadowRequest) -> Iterator
             may_be_there = True
             _make(maintenance, create, name)
         engine = session.hold_on(engine_next_to(production, name, arguments))
-        with connected(engine, _BEHIND_A_POOLER) as connection:
+        with connected(engine, _BEHIND_A_POOLER, patience=A_MOMENT) as connection:
             _require_database(connection, name)
             version = server_version(connection)
             connection.rollback()
@@ -181,7 +182,7 @@ def _drop(beside: Engine, name: str) -> None:
     """
     statement = f"DROP DATABASE IF EXISTS {quote(name)} WITH (FORCE)"
     try:
-        with connected(beside) as maintenance:
+        with connected(beside, patience=A_MOMENT) as maintenance:
             run(maintenance.execution_options(isolation_level="AUTOCOMMIT"), statement)
     except (DBAPIError, ShadowUnreachableError) as error:
         reason = server_message(error) if isinstance(error, DBAPIError) else str(error)

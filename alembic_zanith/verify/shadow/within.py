@@ -18,6 +18,7 @@ from alembic_zanith.locking.connections import backend_pid
 from alembic_zanith.sql import one, rows, run_all
 
 from .connecting import (
+    A_MOMENT,
     PATIENCE_SECONDS,
     connected,
     engine_like,
@@ -150,7 +151,7 @@ def _drop(engine: Engine, name: str) -> None:
     """
     statement = f"DROP SCHEMA IF EXISTS {quote(name)} CASCADE"
     try:
-        with connected(engine) as connection:
+        with connected(engine, patience=A_MOMENT) as connection:
             run_all(
                 connection,
                 [f"SET lock_timeout = '{PATIENCE_SECONDS}s'", "SET statement_timeout = 0"],
