@@ -44,7 +44,7 @@ def main(rows: int, rounds: int, only: Collection[str], driver: str, check: bool
     notes = Console(stderr=True, style="dim", highlight=False)
     start = time.monotonic()
     chosen = set(only or BENCHMARKS)
-    figures = []
+    figures: list[Figure] = []
     title = f"{os.cpu_count()} processors"
     if "classify" in chosen:
         notes.print("reading SQL")

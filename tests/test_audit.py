@@ -206,6 +206,80 @@ def test_what_was_committed_on_the_way_is_not_told_as_rolled_back(
     assert database.scalar("SELECT to_regclass('kept') IS NOT NULL AND to_regclass('gone') IS NULL")
 
 
+def test_what_a_savepoint_takes_back_is_told_as_rolled_back(
+    of_mode: Project, database: Database
+) -> None:
+    of_mode.revision(
+        """\
+        op.create_table('kept', sa.Column('id', sa.Integer))
+        bind = op.get_bind()
+        try:
+            with bind.begin_nested():
+                bind.execute(sa.text("CREATE TABLE gone (id int)"))
+                bind.execute(sa.text("SELECT 1/0"))
+        except sa.exc.DataError:
+            pass
+        op.execute("SAVEPOINT by_hand")
+        op.create_table('gone_too', sa.Column('id', sa.Integer))
+        op.execute("ROLLBACK TO SAVEPOINT by_hand")
+        op.create_table('later', sa.Column('id', sa.Integer))
+        """
+    )
+    of_mode.upgrade()
+    told = {name: status for kind, name, status in steps(database) if kind == "create_table"}
+    assert told == {
+        "kept": "succeeded",
+        "gone": "rolled_back",
+        "gone_too": "rolled_back",
+        "later": "succeeded",
+    }
+    assert [name for name in told if database.scalar(f"SELECT to_regclass('{name}')")] == [
+        "kept",
+        "later",
+    ]
+
+
+def test_what_a_script_commits_by_itself_is_not_told_as_rolled_back(
+    of_mode: Project, database: Database
+) -> None:
+    of_mode.revision(
+        """\
+        op.create_table('kept', sa.Column('id', sa.Integer))
+        op.execute('COMMIT')
+        op.create_table('gone', sa.Column('id', sa.Integer))
+        op.execute('SELECT 1/0')
+        """
+    )
+    breaks(of_mode)
+    told = {name: status for kind, name, status in steps(database) if kind == "create_table"}
+    assert told == {"kept": "succeeded", "gone": "rolled_back"}
+    assert database.scalar("SELECT to_regclass('kept') IS NOT NULL AND to_regclass('gone') IS NULL")
+
+
+def test_a_run_that_nobody_commits_is_told(of_mode: Project, database: Database) -> None:
+    revision = of_mode.revision("op.create_table('users', sa.Column('id', sa.Integer))")
+    of_mode.edit_env(
+        r"( +)context\.run_migrations\(\)(?=\s*\n\s*\n+if )",
+        r"\1context.run_migrations()\n\1connection.rollback()",
+    )
+    result = of_mode.upgrade()
+    assert f"What revision {revision} did is rolled back" in " ".join(result.output.split())
+    assert database.scalar("SELECT to_regclass('users')") is None
+    assert database.scalar("SELECT to_regclass('_zanith_migrations')") is None
+
+
+def test_the_end_of_the_program_is_told_as_such(of_mode: Project, database: Database) -> None:
+    of_mode.revision("raise SystemExit(3)")
+    assert of_mode.alembic("upgrade", "head").exit_code == 3
+    assert runs(database, "outcome, error") == [("failed", "SystemExit: 3")]
+
+
+def test_text_that_no_database_can_hold_is_recorded(of_mode: Project, database: Database) -> None:
+    of_mode.revision("op.execute(\"SELECT '\\ud800'\")")
+    breaks(of_mode)
+    assert [status for _, _, status in steps(database)] == ["failed"]
+
+
 def test_what_is_refused_when_it_runs_is_recorded(project: Project, database: Database) -> None:
     project.settings(mode="staging")
     project.revision("op.create_table('kept', sa.Column('id', sa.Integer))")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from alembic_zanith.failures import without_passwords
 from alembic_zanith.recovery import archive_column, soft_drop_table
+from alembic_zanith.redaction import without_passwords
 from tests.conftest import MakeProject
 from tests.support.database import Database
 from tests.support.project import Project

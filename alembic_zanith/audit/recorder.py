@@ -68,7 +68,9 @@ class Recorder:
         """Begin to listen to the connection, for as long as it is there: the run may be committed
         by env.py after its end.
         """
+        event.listen(self._connection, "begin", self._begun)
         event.listen(self._connection, "commit", self._before_commit)
+        event.listen(self._connection, "rollback", self._before_rollback)
         # An engine lives longer. Errors are told by it alone.
         engine, me = self._connection.engine, weakref.ref(self)
 
@@ -86,8 +88,6 @@ class Recorder:
         self, script: Script, is_downgrade: bool, planned: PlannedRevision | None = None
     ) -> None:
         """Note that a revision begins, in the transaction that it runs in."""
-        self._is_committing = False
-        self._written.clear()
         self._current = RunRecord(
             self._circumstances,
             script.revision,
@@ -109,7 +109,9 @@ class Recorder:
         """Hear that a step has begun."""
 
     def sending(self, step: Step, statement: str) -> None:
-        """Hear of a statement."""
+        """Note what a statement means for the steps before it."""
+        if self._current is not None:
+            self._current.sending(statement)
 
     def ended(self, step: Step) -> None:
         """Note a step."""
@@ -119,7 +121,7 @@ class Recorder:
     def restart(self) -> None:
         """Forget the steps of a revision that is tried again."""
         if self._current is not None:
-            self._current.steps.clear()
+            self._current.restart()
 
     def end(self) -> None:
         """Note that the revision has come to its end."""
@@ -141,7 +143,8 @@ class Recorder:
             self._write(self._connection, finished)
         except self._errors as error:
             self._give_up(error)
-        self._written += finished
+        if not is_autocommit(self._connection):
+            self._written += finished
 
     def _give_up(self, error: Exception) -> None:
         self._has_given_up = True
@@ -185,12 +188,26 @@ class Recorder:
 
     # -- commits -------------------------------------------------------------------------
 
+    def _begun(self, connection: Connection) -> None:
+        self._is_committing = False
+        self._written.clear()
+
     def _before_commit(self, connection: Connection) -> None:
         self.flush()
         if self._current is not None:
-            for step in self._current.steps:
-                step.is_committed = True
+            self._current.committed()
         self._is_committing = True
+
+    def _before_rollback(self, connection: Connection) -> None:
+        if self._current is not None:
+            self._current.rolled_back()
+        if self._written:
+            log.warning(
+                "What revision %s did is rolled back with the transaction that it ran in, which "
+                "nobody has committed: neither the database nor its history has it.",
+                ", ".join(each.revision for each in self._written),
+            )
+            self._written.clear()
 
     def _after_error(self, context: ExceptionContext) -> None:
         """Record a COMMIT that failed, as of a deferred constraint; it has no statement."""

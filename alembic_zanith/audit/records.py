@@ -18,6 +18,7 @@ from alembic_zanith.errors import RefusedError
 from alembic_zanith.failures import reason_of
 from alembic_zanith.outcomes import RunOutcome, StepStatus
 from alembic_zanith.plan.model import PlannedOperation, PlannedRevision
+from alembic_zanith.redaction import without_secrets
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.steps import Step
 
@@ -29,7 +30,15 @@ _LONGEST_ERROR = 4_000
 
 # What operations of this package ask on their way.
 _QUESTION = re.compile(r"\s*(SELECT|SHOW|SET|SAVEPOINT|RELEASE|ROLLBACK TO|LOCK)\b", re.IGNORECASE)
-_SECRET = re.compile(r"(\bPASSWORD\s*=?\s*)('(?:[^']|'')*'|\$(\w*)\$.*?\$\3\$)", re.I | re.DOTALL)
+
+# https://www.postgresql.org/docs/current/sql-rollback-to.html
+_OF_TRANSACTION = re.compile(
+    r"""\s*(?:SAVEPOINT\s+(?P<made>[^\s;]+)
+      | (?P<commit>COMMIT|END)(?:\s+(?:WORK|TRANSACTION))?\s*(?:;|\Z)
+      | (?:ROLLBACK|ABORT)(?:\s+(?:WORK|TRANSACTION))?\s*
+        (?:\bTO\s+(?:SAVEPOINT\s+)?(?P<back>[^\s;]+)|;|\Z))""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
@@ -80,11 +89,42 @@ class RunRecord:
     outcome: RunOutcome = RunOutcome.SUCCEEDED
     error: BaseException | None = None
     steps: list[Step] = field(default_factory=list)
+    savepoints: dict[str, int] = field(default_factory=dict)
+    """How many steps there were when each was made."""
     planned: PlannedRevision | None = None
     refused: tuple[PlannedOperation, ...] = ()
     """Those of the plan that a gate did not let pass, before anything ran."""
     snapshot_before: str | None = None
     snapshot_after: str | None = None
+
+    def sending(self, statement: str) -> None:
+        """Note what a statement does to the steps before it: keep them, or undo them."""
+        found = _OF_TRANSACTION.match(statement)
+        if found is None:
+            return
+        if found["made"]:
+            self.savepoints[found["made"].lower()] = len(self.steps)
+        elif found["commit"]:
+            self.committed()
+        elif found["back"]:
+            self.rolled_back(self.savepoints.get(found["back"].lower(), len(self.steps)))
+        else:
+            self.rolled_back()
+
+    def committed(self) -> None:
+        """Note that what was done is there to stay."""
+        for step in self.steps:
+            step.is_committed = not step.is_rolled_back
+
+    def rolled_back(self, first: int = 0) -> None:
+        """Note that what was done from a step on is undone, as far as it was not committed."""
+        for step in self.steps[first:]:
+            step.is_rolled_back = not step.is_committed
+
+    def restart(self) -> None:
+        """Forget the steps of a revision that is tried again."""
+        self.steps.clear()
+        self.savepoints.clear()
 
     def end(self) -> None:
         """Stop the clock."""
@@ -151,6 +191,8 @@ class RunRecord:
             if is_refusal(step.error):
                 return StepStatus.REFUSED
             return StepStatus.FAILED
+        if step.is_rolled_back:
+            return StepStatus.ROLLED_BACK
         if self.outcome is RunOutcome.SUCCEEDED or step.is_committed:
             return StepStatus.SUCCEEDED
         return StepStatus.ROLLED_BACK
@@ -191,15 +233,6 @@ def sql_of(step: Step) -> str:
     if step.is_own:
         statements = [each for each in statements if not _QUESTION.match(each)]
     return _shortened(without_secrets(";\n".join(each.strip() for each in statements)))
-
-
-def without_secrets(sql: str) -> str:
-    """Hide the passwords in SQL.
-
-    >>> without_secrets("ALTER ROLE app PASSWORD 's3cret' VALID UNTIL 'infinity'")
-    "ALTER ROLE app PASSWORD '***' VALID UNTIL 'infinity'"
-    """
-    return _SECRET.sub(r"\1'***'", sql)
 
 
 def error_text(error: BaseException) -> str:

@@ -148,7 +148,7 @@ def _json(value: object) -> str:
     # jsonb knows neither NUL nor half of a surrogate pair:
     # https://www.postgresql.org/docs/current/datatype-json.html
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    text = text.replace("\\u0000", "").encode("utf-8", "backslashreplace").decode()
+    text = text.replace("\\u0000", "").encode("utf-8", "replace").decode()
     return literal(text)
 
 

@@ -10,7 +10,8 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from alembic_zanith.failures import explained, without_passwords
+from alembic_zanith.failures import explained
+from alembic_zanith.redaction import without_passwords
 
 from .project import Project
 

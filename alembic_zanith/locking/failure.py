@@ -10,9 +10,10 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.failures import server_message, sqlstate
+from alembic_zanith.redaction import one_line
 
 from .blockers import Blocked, BlockerWatch
-from .sessions import Session, one_line
+from .sessions import Session
 from .statements import is_concurrent
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html

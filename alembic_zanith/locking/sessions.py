@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+from alembic_zanith.redaction import one_line
 from alembic_zanith.sql import moment
-
-_QUERY_WIDTH = 160
 
 SESSION_COLUMNS = (
     "a.usename, a.application_name, pg_catalog.host(a.client_addr), a.state, a.backend_type, "
@@ -74,12 +72,3 @@ def instant(moment: dt.datetime) -> str:
     '2026-01-02 03:04:05 UTC'
     """
     return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def one_line(statement: str) -> str:
-    """Write a statement in one line of bounded length.
-
-    >>> one_line("SELECT 1\\n  FROM users")
-    'SELECT 1 FROM users'
-    """
-    return textwrap.shorten(statement, _QUERY_WIDTH, placeholder=" …")

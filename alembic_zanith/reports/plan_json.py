@@ -81,7 +81,7 @@ def _operation(operation: PlannedOperation) -> dict[str, Any]:
         "rows": operation.rows,
         "lock": found.lock.value or None,
         "line": operation.line,
-        "sql": operation.sql,
+        "sql": say.sql(operation),
         "instead": say.safe_ways(operation),
         "allowed_by": [
             {"code": each.code, "why": each.why, "line": each.line} for each in operation.allowed_by

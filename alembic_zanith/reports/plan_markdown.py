@@ -133,7 +133,7 @@ def _details(revision: PlannedRevision, root: str) -> str:
         if notes:
             inside.append("\n".join(notes))
         if operation.sql:
-            inside.append(fenced(operation.sql, "sql"))
+            inside.append(fenced(say.sql(operation), "sql"))
     if revision.ended is not None:
         inside.append(f"Known in part, because {prose(say.sentence(revision.ended))}")
         calls = (f"- line {each.line}: {code(each.source)}" for each in revision.possible)

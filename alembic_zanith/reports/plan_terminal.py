@@ -153,11 +153,11 @@ class _Page:
 
     def _sql(self, operation: PlannedOperation) -> list[str]:
         if self.layout.verbose:
-            return [printable(line) for line in operation.sql.expandtabs().splitlines()]
+            return [printable(line) for line in say.sql(operation).expandtabs().splitlines()]
         width = _SHORT_SQL
         if self.layout.width is not None:
             width = max(_NARROWEST, self.layout.width - len(_DETAIL))
-        sql = say.shortened(operation.sql, width)
+        sql = say.shortened(say.sql(operation), width)
         return [sql] if sql else []
 
     def _wrapped(self, text: str, first: str, rest: str, style: str = "") -> Iterator[Text]:

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alembic_zanith.redaction import without_secrets
 from alembic_zanith.risk.changes.raw import RawSql
 
 from . import words
@@ -147,6 +148,11 @@ def relative(path: str, root: str = "") -> str:
     """Return a path from a folder on, by default the current one, if it is in there."""
     from_there = os.path.relpath(path, root or None)
     return Path(path if from_there.startswith("..") else from_there).as_posix()
+
+
+def sql(operation: PlannedOperation) -> str:
+    """Return its SQL as it may be shown."""
+    return without_secrets(operation.sql)
 
 
 # -- text --------------------------------------------------------------------------------

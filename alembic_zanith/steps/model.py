@@ -41,6 +41,8 @@ class Step:
     """Whether it is an operation of this package, which asks a lot on its way."""
     is_committed: bool = False
     """Whether a COMMIT has come after it."""
+    is_rolled_back: bool = False
+    """Whether a ROLLBACK has, to before it."""
 
     def count(self, statement: str, rows: int) -> None:
         """Note how many rows a statement has written, as the driver says."""

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from alembic_zanith.config import ShadowTopology
 from alembic_zanith.errors import ShadowUnreachableError
-from alembic_zanith.failures import reason_of, without_passwords
+from alembic_zanith.failures import reason_of
+from alembic_zanith.redaction import without_passwords
 from alembic_zanith.snapshots import Difference, Snapshot, differences, take_snapshot
 from alembic_zanith.sql import reading, scalar
 from alembic_zanith.verification import DriftReport, Stage, Verdict

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from alembic_zanith.errors import ZanithError
-from alembic_zanith.failures import without_passwords
 from alembic_zanith.identifiers import QualifiedName, literal, quote
+from alembic_zanith.redaction import without_passwords
 from alembic_zanith.risk.statements.parser import parse
 from alembic_zanith.sql import run, scalar
 

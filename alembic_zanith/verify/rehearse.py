@@ -12,13 +12,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog.relation import columns, find_relation
 from alembic_zanith.errors import ZanithError
-from alembic_zanith.failures import reason_of, without_passwords
+from alembic_zanith.failures import reason_of
 from alembic_zanith.integrity import content, pinned_settings
 from alembic_zanith.operations.archive_column import ArchiveColumnOp
 from alembic_zanith.operations.archive_table import ArchiveTableOp
 from alembic_zanith.operations.soft_drop_column import SoftDropColumnOp
 from alembic_zanith.operations.soft_drop_table import SoftDropTableOp
 from alembic_zanith.recovery import restore_column, restore_table
+from alembic_zanith.redaction import without_passwords
 from alembic_zanith.snapshots import Difference, Snapshot, differences
 from alembic_zanith.sql import is_autocommit
 from alembic_zanith.steps import Step

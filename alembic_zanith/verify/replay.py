@@ -26,6 +26,7 @@ from alembic_zanith.failures import reason_of
 from alembic_zanith.plan.record import Translate
 from alembic_zanith.plan.scripts import source_of
 from alembic_zanith.plan.source import opens_connections
+from alembic_zanith.redaction import one_line
 from alembic_zanith.sql import scalar
 from alembic_zanith.steps import StepsListener, listening
 
@@ -214,5 +215,5 @@ def _refuse_elsewhere(
     if kept is not None and conn.engine.dialect is not kept.dialect:
         raise ReachesElsewhereError(
             "A script uses another connection than that of the shadow, which could be "
-            f"production's, for: {statement[:200]}. It was kept from that. Use op.get_bind()."
+            f"production's, for: {one_line(statement)}. It was kept from that. Use op.get_bind()."
         )

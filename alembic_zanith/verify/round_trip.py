@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.errors import ZanithError
-from alembic_zanith.failures import reason_of, without_passwords
+from alembic_zanith.failures import reason_of
+from alembic_zanith.redaction import without_passwords
 from alembic_zanith.snapshots import Snapshot, differences
 from alembic_zanith.verification import Finding, FindingKind
 

@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from alembic_zanith.config import ShadowTopology
 from alembic_zanith.enforcement.run import plan_steps
 from alembic_zanith.errors import ShadowUnreachableError, ZanithError
-from alembic_zanith.failures import reason_of, sqlstate, without_passwords
+from alembic_zanith.failures import reason_of, sqlstate
 from alembic_zanith.plan.model import Plan
+from alembic_zanith.redaction import without_passwords
 from alembic_zanith.risk.change import TableRef
 from alembic_zanith.snapshots import Snapshot
 from alembic_zanith.sql import reading

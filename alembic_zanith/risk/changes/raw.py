@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from alembic_zanith.redaction import without_secrets
 from alembic_zanith.risk.change import Change, Judgement, Lock, TableRef, kind
 from alembic_zanith.risk.levels import Level
 from alembic_zanith.risk.reasons import Reason
@@ -23,7 +24,7 @@ class RawSql(Change):
 
     @property
     def subject(self) -> str:
-        return self.text
+        return without_secrets(self.text)
 
     def judge(self) -> Judgement:
         return Judgement(
@@ -43,7 +44,7 @@ class Harmless(Change):
 
     @property
     def subject(self) -> str:
-        return self.text
+        return without_secrets(self.text)
 
     def judge(self) -> Judgement:
         return Judgement(Level.SAFE, (), self.lock)

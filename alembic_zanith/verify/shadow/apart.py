@@ -19,6 +19,7 @@ from alembic_zanith.identifiers import quote
 from alembic_zanith.plan.model import Plan, PlannedOperation, PlannedRevision
 from alembic_zanith.plan.scripts import source_of
 from alembic_zanith.plan.source import reaches_around
+from alembic_zanith.redaction import one_line
 from alembic_zanith.risk.change import TableRef
 from alembic_zanith.risk.changes.raw import RawSql, SetSearchPath
 from alembic_zanith.risk.statements.catalog_functions import is_catalog_function
@@ -145,13 +146,8 @@ class SchemaGuard:
 def _not_apart(reason: str, statement: str) -> NotApartError:
     return NotApartError(
         f"A rehearsal in a schema of production's database cannot run this: it {reason}. "
-        f"{_shortened(statement)} — {_ELSEWHERE}"
+        f"{one_line(statement)} — {_ELSEWHERE}"
     )
-
-
-def _shortened(statement: str) -> str:
-    text = " ".join(statement.split())
-    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 # -- before anything is made -------------------------------------------------------------
@@ -199,7 +195,7 @@ def _of_operation(operation: PlannedOperation) -> Iterator[str]:
         if isinstance(change, RawSql):
             yield f"has what nobody can see through: {change.text}, because {change.why}"
         if isinstance(change, SetSearchPath):
-            yield f"sets search_path: {_shortened(change.text)}"
+            yield f"sets search_path: {one_line(change.text)}"
         if change.kind in _LEAVE:
             yield f"keeps rows in the archive schema: op.{change.kind}() of {change.subject}"
         for table in _tables(change):
@@ -210,7 +206,7 @@ def _of_operation(operation: PlannedOperation) -> Iterator[str]:
     except UnreadableSqlError:
         return  # with parameters that are no SQL; what it does is known by its changes
     for reason in Reach(None).reasons(operation.sql):
-        yield f"{reason}: {_shortened(operation.sql)}"
+        yield f"{reason}: {one_line(operation.sql)}"
 
 
 def _tables(value: Any) -> Iterator[TableRef]:
@@ -240,4 +236,4 @@ def _schemas_named(source: str) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node is not doc:
             found = _IN_SQL.search(node.value)
             if found is not None:
-                yield node.lineno, _shortened(node.value)
+                yield node.lineno, one_line(node.value)

@@ -14,9 +14,10 @@ from sqlalchemy import URL, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from alembic_zanith.errors import ShadowUnreachableError
-from alembic_zanith.failures import reason_of, without_passwords
+from alembic_zanith.failures import reason_of
 from alembic_zanith.identifiers import literal
 from alembic_zanith.locking.connections import driver_connection, engine_beside, is_same
+from alembic_zanith.redaction import without_passwords
 from alembic_zanith.sql import scalar
 
 if TYPE_CHECKING:

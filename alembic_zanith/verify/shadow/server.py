@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from alembic_zanith.errors import ZanithError
+from alembic_zanith.redaction import one_line
 from alembic_zanith.risk.statements.parser import Node, enum_name, strings
 from alembic_zanith.sql import rows
 from alembic_zanith.steps import Step
@@ -126,7 +127,7 @@ class ServerGuard:
         """Raise `ZanithError` in front of a statement that does something beyond the shadow."""
         if not step.is_own:
             for reason in self._beyond.reasons(statement):
-                raise self._refused(f"this: it {reason}. {_shortened(statement)}")
+                raise self._refused(f"this: it {reason}. {one_line(statement)}")
 
     def ended(self, step: Step) -> None:
         """Hear that a step is over."""
@@ -151,8 +152,3 @@ class ServerGuard:
             "Use --shadow-url with a database of another server; where production has it already, "
             "--schema-from-production is enough."
         )
-
-
-def _shortened(statement: str) -> str:
-    text = " ".join(statement.split())
-    return text if len(text) <= 120 else f"{text[:117]}..."
