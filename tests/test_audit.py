@@ -14,7 +14,6 @@ from tests.conftest import MakeProject
 from tests.support.database import Database
 from tests.support.project import Project
 
-MODES = ("dev", "staging", "production")
 PER_MIGRATION = "transaction_per_migration=True"
 
 
@@ -26,7 +25,7 @@ def steps(database: Database, columns: str = "kind, object_name, status") -> lis
     return database.rows(f"SELECT {columns} FROM _zanith_migration_steps ORDER BY id")
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=["dev", "staging", pytest.param("production", marks=pytest.mark.slow)])
 def of_mode(request: pytest.FixtureRequest, project: Project) -> Project:
     """A project of each mode in turn."""
     project.settings(mode=request.param, shadow_check="off")

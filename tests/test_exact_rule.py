@@ -64,6 +64,7 @@ def test_a_table_comes_back_with_all_its_columns(kit: Kit) -> None:
     holds()
 
 
+@pytest.mark.slow
 def test_a_partitioned_table_comes_back_with_its_partitions(kit: Kit) -> None:
     @given(partitioned_worlds(kit), ways_back)
     def holds(world: World, way: str) -> None:
@@ -72,6 +73,7 @@ def test_a_partitioned_table_comes_back_with_its_partitions(kit: Kit) -> None:
     holds()
 
 
+@pytest.mark.slow
 def test_tables_that_inherit_come_back_with_their_columns(kit: Kit) -> None:
     @given(inheriting_worlds(kit), ways_back)
     def holds(world: World, way: str) -> None:

@@ -63,9 +63,13 @@ ENVIRONMENTS: dict[str, Callable[[Project], None]] = {
     "a transaction of env.py alone": no_begin_transaction,
 }
 
+PAIRS = list(itertools.product(ENVIRONMENTS, [False, True]))
+# Each environment with one of the two, the other half with the slow tests.
+LATER = PAIRS[3::4] + PAIRS[4::4]
+
 each_environment = pytest.mark.parametrize(
     ("environment", "per_migration"),
-    list(itertools.product(ENVIRONMENTS, [False, True])),
+    [pytest.param(*each, marks=[pytest.mark.slow] * (each in LATER)) for each in PAIRS],
     ids=lambda value: value if isinstance(value, str) else f"per_migration={value}",
 )
 

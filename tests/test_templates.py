@@ -10,17 +10,18 @@ from tests.conftest import MakeProject
 from tests.support.journey import LEGACY, USERS, Journey
 from tests.support.project import Project
 
+# Each template and each driver once with all of them, the other pairs with the slow tests.
 TEMPLATES_AND_DRIVERS = [
     ("generic", "psycopg"),
-    ("generic", "psycopg2"),
+    pytest.param("generic", "psycopg2", marks=pytest.mark.slow),
     ("async", "asyncpg"),
-    ("async", "psycopg"),
-    ("multidb", "psycopg"),
+    pytest.param("async", "psycopg", marks=pytest.mark.slow),
     ("multidb", "psycopg2"),
+    pytest.param("multidb", "psycopg", marks=pytest.mark.slow),
     ("pyproject", "psycopg"),
-    ("pyproject", "psycopg2"),
+    pytest.param("pyproject", "psycopg2", marks=pytest.mark.slow),
     ("pyproject_async", "asyncpg"),
-    ("pyproject_async", "psycopg"),
+    pytest.param("pyproject_async", "psycopg", marks=pytest.mark.slow),
 ]
 
 
