@@ -92,7 +92,4 @@ def reason_of(error: BaseException) -> str:
     """Return what an error of any kind says, in one line without its full stop."""
     if isinstance(error, DBAPIError):
         return server_message(error)
-    text, name = " ".join(str(error).split()).rstrip("."), type(error).__name__
-    if text and not isinstance(error, Exception):  # all that sys.exit(3) says is 3
-        return f"{name}: {text}"
-    return text or name
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -19,7 +19,7 @@ from .figures import Figure, duration
 from .lab import Database, Lab
 from .upgrading import upgrade_seconds
 
-_LIMIT_PERCENT = {"staging": 10.0, "dev": 20.0}
+_LIMIT_PERCENT = {"staging": 10.0, "dev": 10.0}
 _LIMIT_SNAPSHOT_MS = 2000.0
 _LIMIT_LIST_MS = 1000.0
 _TABLES = 1000

@@ -127,6 +127,7 @@ def test_what_left_the_models_is_parked_and_comes_back_with_the_downgrade(shop: 
     assert shop.database.dump() == before
 
 
+@pytest.mark.slow
 def test_the_application_has_zanith_recover_among_its_commands(shop: FlaskShop) -> None:
     before = shop.database.dump()
     shop.flask("db", "migrate", "-m", "less").succeeded()

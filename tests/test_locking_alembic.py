@@ -209,8 +209,15 @@ def test_a_script_that_commits_by_itself_does_as_ever(
     assert version(project.database) == first
 
 
-@pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ"])
-@pytest.mark.parametrize("template", ["generic", "async"])
+@pytest.mark.parametrize(
+    ("template", "level"),
+    [
+        ("generic", "READ COMMITTED"),
+        ("async", "REPEATABLE READ"),
+        pytest.param("generic", "REPEATABLE READ", marks=pytest.mark.slow),
+        pytest.param("async", "READ COMMITTED", marks=pytest.mark.slow),
+    ],
+)
 def test_five_deploys_at_once_apply_each_revision_once(
     make_project: MakeProject, template: str, level: str
 ) -> None:

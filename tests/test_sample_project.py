@@ -219,6 +219,7 @@ def test_the_four_drops_are_as_autogenerate_writes_them(shop: Project) -> None:
             assert code(body) in code(now)
 
 
+@pytest.mark.slow
 def test_every_row_survives_going_up_and_down(shop: Project) -> None:
     seeded(shop)
     with shop.database.begin() as connection:
@@ -252,6 +253,7 @@ def test_it_passes_the_standard_tests_of_pytest_alembic(
         test(alembic_runner)
 
 
+@pytest.mark.slow
 def test_a_downgrade_leaves_no_trace_that_pytest_alembic_sees(shop: Project) -> None:
     """Its strictest test, which goes up and down inside savepoints of a connection it shares."""
     shop.edit_env(

@@ -238,6 +238,8 @@ def sql_of(step: Step) -> str:
 def error_text(error: BaseException) -> str:
     """Return what an error says: the server's words where it has said any, never parameters."""
     text = str(error) if is_refusal(error) else reason_of(error)
+    if isinstance(error, SystemExit):  # all that sys.exit(3) says is 3
+        text = f"SystemExit: {text}"
     return without_secrets(text)[:_LONGEST_ERROR]
 
 
