@@ -7,7 +7,8 @@ import re
 _HIDDEN = "***"
 
 # What a column, an option of a foreign server or a word of ALTER ROLE is called that holds one.
-_NAME = r"\w*(?:passw|passphrase|pwd|secret|token|credential|api_?key|access_?key|private_?key)\w*"
+_PART = r"(?:passw|passphrase|pwd|secret|token|credential|api_?key|access_?key|private_?key)"
+_NAME = rf"\w*{_PART}\w*"
 _IS_SECRET = re.compile(_NAME, re.IGNORECASE)
 
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING
@@ -29,7 +30,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_MAY_HOLD_ONE = re.compile(rf"{_NAME}|//", re.IGNORECASE)
+_MAY_HOLD_ONE = re.compile(rf"{_PART}|//", re.IGNORECASE)
 
 
 def without_secrets(sql: str) -> str:

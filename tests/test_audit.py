@@ -558,6 +558,36 @@ def test_names_of_all_kinds_are_recorded(project: Project, database: Database) -
     assert name.replace('"', '""').replace("%", "%%")[:8] in sql
 
 
+@pytest.mark.parametrize(
+    ("own", "during"),
+    [((700, 10, 10), (20_000, 10, 10)), ((50_000, 9, 8),) * 2, ((0, 10, 10),) * 2],
+    ids=["as Python has it", "more seldom already", "switched off"],
+)
+@pytest.mark.parametrize("body", ["pass", "1/0"])
+def test_garbage_is_looked_for_as_before_when_the_run_is_over(
+    of_mode: Project, own: tuple[int, int, int], during: tuple[int, int, int], body: str
+) -> None:
+    of_mode.revision(f"import gc; gc.seen = gc.get_threshold(); {body}")
+    assert _threshold_after_upgrade(of_mode, own) == own
+    assert vars(gc).pop("seen") == during
+
+
+def test_what_a_script_says_of_garbage_holds(project: Project) -> None:
+    project.settings(mode="dev")
+    project.revision("import gc; gc.set_threshold(900)")
+    assert _threshold_after_upgrade(project, (700, 10, 10)) == (900, 10, 10)
+
+
+def _threshold_after_upgrade(project: Project, own: tuple[int, int, int]) -> tuple[int, int, int]:
+    found = gc.get_threshold()
+    gc.set_threshold(*own)
+    try:
+        project.alembic("upgrade", "head")
+        return gc.get_threshold()
+    finally:
+        gc.set_threshold(*found)
+
+
 def test_an_engine_that_lives_on_is_left_as_it_was(project: Project, database: Database) -> None:
     """A program may upgrade many times over one engine."""
     project.edit_env(r"^import models$", "")

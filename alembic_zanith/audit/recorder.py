@@ -19,10 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from alembic_zanith.config import Settings, workspace
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.failures import reason_of
-from alembic_zanith.gates.model import GateReport
 from alembic_zanith.locking.connections import connection_beside, driver_errors
 from alembic_zanith.outcomes import RunOutcome
-from alembic_zanith.plan.model import Plan, PlannedRevision
 from alembic_zanith.sql import is_autocommit, run, scalar
 from alembic_zanith.steps import Step
 
@@ -34,6 +32,9 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script
     from sqlalchemy.engine import ExceptionContext
+
+    from alembic_zanith.gates.model import GateReport
+    from alembic_zanith.plan.model import Plan, PlannedRevision
 
 log = logging.getLogger("alembic.zanith")
 

@@ -17,13 +17,14 @@ from alembic_zanith.config.sources import flag_values
 from alembic_zanith.errors import RefusedError
 from alembic_zanith.failures import reason_of
 from alembic_zanith.outcomes import RunOutcome, StepStatus
-from alembic_zanith.plan.model import PlannedOperation, PlannedRevision
 from alembic_zanith.redaction import without_secrets
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.steps import Step
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+    from alembic_zanith.plan.model import PlannedOperation, PlannedRevision
 
 _LONGEST_SQL = 20_000
 _LONGEST_ERROR = 4_000

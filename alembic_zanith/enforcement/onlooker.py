@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import RevisionStep
 
+from alembic_zanith.audit.garbage import seldom_collected
 from alembic_zanith.audit.recorder import Recorder
 from alembic_zanith.config import Settings
 from alembic_zanith.steps import Steps, listening
@@ -40,7 +41,7 @@ def recorded(context: MigrationContext, settings: Settings, steps_of: StepsOf, r
                 yield step
             recorder.flush()
 
-        with failure_recorded(recorders):
+        with failure_recorded(recorders), seldom_collected():
             run(watched)
 
 

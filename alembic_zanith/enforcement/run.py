@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import RevisionStep
 
+from alembic_zanith.audit.garbage import seldom_collected
 from alembic_zanith.audit.recorder import Recorder
 from alembic_zanith.config import (
     SETTINGS,
@@ -193,6 +194,7 @@ class _GatedRun:
         if recorder is not None:
             self._recorders.append(recorder)
             recorder.open()
+            self._stack.enter_context(seldom_collected())
         if not context.as_sql:
             self._stack.enter_context(listening())
         for step in steps:

@@ -8,18 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-import postgast
-from google.protobuf.message import DecodeError
-from postgast import PgQueryError
-
 from alembic_zanith.errors import ZanithError
-
-try:
-    from google._upb import _message as _upb
-except ImportError:  # protobuf in another language than C
-    _upb = None
 
 Node = Any
 """A node of the parse tree: a protobuf message, as libpg_query defines them.
@@ -37,6 +29,16 @@ class Statement:
     name: str
     node: Node
     text: str
+
+
+@cache
+def _postgast() -> Any:
+    """Return the module, which takes longer to load than most revisions to run: not before some
+    SQL is to be read.
+    """
+    import postgast
+
+    return postgast
 
 
 def parse(sql: str) -> list[Statement]:
@@ -63,24 +65,38 @@ def parse(sql: str) -> list[Statement]:
 def _tree(sql: str) -> Node:
     if "\x00" in sql:  # where C would take it to end
         raise UnreadableSqlError("it has a NUL character.")
+    postgast = _postgast()
     try:
         return _parsed(sql)
-    except (PgQueryError, UnicodeEncodeError) as error:
+    except (postgast.PgQueryError, UnicodeEncodeError) as error:
         raise UnreadableSqlError(str(error)) from None
 
 
 def _parsed(sql: str) -> Node:
+    from google.protobuf.message import DecodeError
+
+    parse = _postgast().parse
     try:
-        return postgast.parse(sql)
+        return parse(sql)
     except DecodeError:
         # Protobuf takes what is nested a hundred times for an attack; a long sum is so in SQL.
-        if _upb is None:
+        upb = _upb()
+        if upb is None:
             raise UnreadableSqlError("it is nested too deeply to be read.") from None
-        _upb.SetAllowOversizeProtos(True)
+        upb.SetAllowOversizeProtos(True)
         try:
-            return postgast.parse(sql)
+            return parse(sql)
         finally:
-            _upb.SetAllowOversizeProtos(False)
+            upb.SetAllowOversizeProtos(False)
+
+
+def _upb() -> Any:
+    """Return protobuf's module in C; None where it is written in another language."""
+    try:
+        from google._upb import _message
+    except ImportError:
+        return None
+    return _message
 
 
 _PLACE = re.compile(
@@ -112,9 +128,10 @@ def parse_plpgsql(sql: str) -> list[Any]:
 
     Raises `UnreadableSqlError`. So do bodies that the parser's own output is broken for.
     """
+    postgast = _postgast()
     try:
         return list(postgast.parse_plpgsql(sql))
-    except (PgQueryError, ValueError, RecursionError) as error:
+    except (postgast.PgQueryError, ValueError, RecursionError) as error:
         raise UnreadableSqlError(str(error)) from None
 
 
@@ -169,7 +186,7 @@ def _name(field: Any) -> str:
 
 def node_names() -> frozenset[str]:
     """Return the names of all nodes of the grammar."""
-    return frozenset(field.name for field in postgast.pg_query_pb2.Node.DESCRIPTOR.fields)
+    return frozenset(field.name for field in _postgast().pg_query_pb2.Node.DESCRIPTOR.fields)
 
 
 def enum_name(message: Node, field: str) -> str:
@@ -187,7 +204,7 @@ _ENUMS: dict[tuple[Any, str], dict[int, str]] = {}
 
 def enum_names(name: str) -> frozenset[str]:
     """Return all values of an enum of the grammar but the undefined one."""
-    enum = getattr(postgast.pg_query_pb2, name)
+    enum = getattr(_postgast().pg_query_pb2, name)
     return frozenset(key for key in enum.keys() if not key.endswith("_UNDEFINED"))  # noqa: SIM118 -- it is no dict
 
 
@@ -279,6 +296,7 @@ def expression_text(node: Node) -> str:
     >>> expression_text(statement.node.where_clause)
     'b >= 5'
     """
+    postgast = _postgast()
     tree = postgast.parse("SELECT 1")
     tree.stmts[0].stmt.select_stmt.target_list[0].res_target.val.CopyFrom(node)
     return str(postgast.deparse(tree)).removeprefix("SELECT ")
@@ -286,6 +304,7 @@ def expression_text(node: Node) -> str:
 
 def type_sql(type_name: Node) -> str:
     """Return a type of a parse tree as SQL, with schema, limits and array bounds."""
+    postgast = _postgast()
     tree = postgast.parse("SELECT CAST(x AS text)")
     cast = tree.stmts[0].stmt.select_stmt.target_list[0].res_target.val.type_cast
     cast.type_name.CopyFrom(type_name)
