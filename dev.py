@@ -4,6 +4,8 @@
     python3 dev.py test [ARGS]     the tests; ARGS go to pytest
     python3 dev.py test --all      the tests, then the long ones: slow, and PostgreSQL 14 to 17
     python3 dev.py test --long     the long ones alone
+    python3 dev.py test --long --after SECONDS
+                                   as many of them as fit into an hour, after so many seconds
     python3 dev.py majors [N …]    fetch the server binaries of other PostgreSQL majors
     python3 dev.py bench [ARGS]    the benchmarks
 
@@ -18,6 +20,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from devtools import majors
@@ -30,6 +34,10 @@ OLDEST = (3, 11)
 
 # What pytest ends with when a selection is empty.
 _NO_TESTS = 5
+
+_CI_SECONDS = 3600
+# How long each part of the long tests takes, in runs of the default selection on the same machine.
+_PART = 0.5
 
 
 def main(arguments: list[str]) -> int:
@@ -60,15 +68,53 @@ def bench(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """Run the tests: the default selection, the long ones, or both."""
     install()
+    after = _taken_out(arguments, "--after")
     chosen = [argument for argument in arguments if argument not in ("--all", "--long")]
     statuses = []
     if "--long" not in arguments:
         statuses.append(pytest(chosen))
     if "--long" in arguments or "--all" in arguments:
-        statuses.append(pytest(["--run-slow", "-m", "slow", *chosen], empty_ok=True))
-        # Without its servers the matrix must fail, not pass for want of anything to run on.
-        statuses.append(fetch_majors([]) or pytest(["--majors", "-m", "majors", *chosen]))
+        statuses += _long(chosen, None if after is None else float(after))
     return next((status for status in statuses if status), 0)
+
+
+def _taken_out(arguments: list[str], option: str) -> str | None:
+    """Take an option with its value out of the arguments, and return the value."""
+    if option not in arguments:
+        return None
+    place = arguments.index(option)
+    _, value = arguments[place : place + 2]
+    del arguments[place : place + 2]
+    return value
+
+
+def _long(chosen: list[str], after_seconds: float | None) -> Iterator[int]:
+    """Run one part of the long tests after the other, and yield their statuses.
+
+    What has no room any more in the hour that continuous integration may take is named, not run.
+    """
+    began = time.monotonic()
+    for part in ("slow", *sorted(majors.SUPPORTED_MAJORS[:-1], key=_ends_first)):
+        if after_seconds is not None:
+            spent = after_seconds + time.monotonic() - began
+            if spent + _PART * after_seconds > _CI_SECONDS:
+                name = part if part == "slow" else f"PostgreSQL {part}"
+                print(f"NOT RUN, for the hour is over before it would end: {name}", flush=True)
+                continue
+        if part == "slow":
+            yield pytest(["--run-slow", "-m", "slow", *chosen], empty_ok=True)
+        else:
+            # Without its server it must fail, not pass for want of anything to run on.
+            yield fetch_majors([str(part)]) or pytest(
+                ["--majors", "--major", str(part), "-m", "majors", *chosen]
+            )
+
+
+def _ends_first(major: int) -> int:
+    """Sort the oldest major first, then the newest, and so on to the middle."""
+    majors_below = majors.SUPPORTED_MAJORS[:-1]
+    place = majors_below.index(major)
+    return min(2 * place, 2 * (len(majors_below) - place) - 1)
 
 
 def pytest(arguments: list[str], empty_ok: bool = False) -> int:

@@ -78,6 +78,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the tests marked majors on every supported PostgreSQL but the newest, which is "
         "what they run on without this",
     )
+    group.addoption(
+        "--major",
+        type=int,
+        choices=SUPPORTED_MAJORS[:-1],
+        action="append",
+        help="leave the others out of --majors; may be given several times",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -115,7 +122,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marked = metafunc.definition.get_closest_marker("majors")
     if marked and metafunc.config.getoption("--majors") and "server" in metafunc.fixturenames:
-        others = SUPPORTED_MAJORS[:-1]
+        others = metafunc.config.getoption("--major") or SUPPORTED_MAJORS[:-1]
         ids = [f"pg{major}" for major in others]
         metafunc.parametrize("server", others, ids=ids, indirect=True, scope="session")
 
