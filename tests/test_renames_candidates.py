@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import MakeProject
 from tests.support.project import Project
 from tests.support.swapping import starts_with
 
@@ -122,13 +121,3 @@ def test_tables_that_differ_in_one_thing_are_not_offered(project: Project, diffe
     starts_with(project, PARENTS + TABLE.format(name="before", **same))
     project.write_models(PARENTS + TABLE.format(name="after", **{**same, **TABLES[difference]}))
     assert "rename_table" not in project.autogenerate("after").upgrade
-
-
-def test_a_rename_is_offered_on_the_newest_alembic_and_the_oldest(
-    make_project: MakeProject,
-) -> None:
-    """`alembic revision` is told from other commands by what Alembic hands to env.py."""
-    project = make_project()
-    starts_with(project, TABLE.format(name="before", a="", b="b", rest=""))
-    project.write_models(TABLE.format(name="after", a="", b="b", rest=""))
-    assert "# op.rename_table('before', 'after')" in project.autogenerate("after").upgrade

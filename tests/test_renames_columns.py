@@ -289,6 +289,24 @@ def test_an_index_over_a_renamed_and_a_dropped_column_comes_back_as_it_was(
     goes_both_ways(project)
 
 
+def test_a_name_that_an_index_has_still_is_not_given_to_another(project: Project) -> None:
+    before = """
+    sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True),
+             sa.Column("line", sa.Text), sa.Column("n", sa.Integer),
+             sa.Index("ix_line", "line"), sa.Index("ix_text", "n"))
+    """
+    starts_with(project, before, "INSERT INTO t VALUES (1, 'one', 1)")
+    after = """
+    sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True),
+             sa.Column("text", sa.Text), sa.Column("n", sa.Integer),
+             sa.Index("ix_text", "text"), sa.Index("ix_n", "n"))
+    """
+    script = autogenerate(project, after, True)
+    assert "RENAME" not in script.upgrade
+    goes_both_ways(project)
+    assert project.database.rows("SELECT text FROM t") == [("one",)]
+
+
 def test_where_nothing_is_parked_the_downgrade_speaks_of_the_new_name(project: Project) -> None:
     models = """
     sa.Table("parents", metadata, sa.Column("id_first", sa.Integer, primary_key=True))
