@@ -48,11 +48,13 @@ def test_a_yes_on_a_terminal_renames_the_column_and_keeps_its_values(changed: Pr
     assert changed.database.rows("SELECT old FROM t") == [("x",)]
 
 
+@pytest.mark.slow
 def test_enter_alone_is_a_no(changed: Project) -> None:
     run_on_terminal(changed.root, *REVISION, typed="\n").succeeded()
     assert "\nop.soft_drop_column('t', 'old')" in the_script(changed).upgrade
 
 
+@pytest.mark.slow
 def test_the_question_is_asked_on_stderr_where_stdout_goes_to_a_file(
     changed: Project, tmp_path: Path
 ) -> None:
@@ -87,7 +89,7 @@ def test_the_end_of_the_input_writes_no_script(changed: Project) -> None:
     assert not list(changed.versions.glob("*_after.py"))
 
 
-@pytest.mark.parametrize("template", ["generic", "async"])
+@pytest.mark.parametrize("template", [pytest.param("generic", marks=pytest.mark.slow), "async"])
 def test_ctrl_c_writes_no_script(make_project: MakeProject, template: str) -> None:
     """Once is enough, also where asyncio runs env.py and would put it off."""
     project = make_project(template)
@@ -107,7 +109,8 @@ def test_ctrl_c_writes_no_script(make_project: MakeProject, template: str) -> No
     written = b""
     while b"[y/N]" not in written:
         written += os.read(ours, 65536)
-    time.sleep(0.2)
+    # What is shown is shown just before it waits for the answer.
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) != 0
     os.close(ours)

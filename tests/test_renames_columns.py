@@ -65,7 +65,7 @@ def commented(text: str) -> str:
     return "".join(f"# {line}\n" for line in text.strip().splitlines())
 
 
-@pytest.mark.parametrize("setting", ["ask", "comment"])
+@pytest.mark.parametrize("setting", ["ask", pytest.param("comment", marks=pytest.mark.slow)])
 def test_where_nobody_is_asked_the_data_is_parked_and_the_rename_is_a_comment(
     project: Project, setting: str
 ) -> None:
@@ -114,6 +114,7 @@ def test_a_yes_is_the_rename_with_the_drop_and_the_add_in_a_comment(project: Pro
     assert names(project) == ["Ann", "Bob"]
 
 
+@pytest.mark.slow
 def test_a_yes_that_was_wrong_is_put_right_by_the_comment(project: Project) -> None:
     project.settings(mode="dev")
     starts_with(project, USERS, ROWS)
@@ -139,12 +140,14 @@ def test_off_writes_what_was_ever_written_and_asks_nothing(project: Project) -> 
     assert code(script.downgrade) == code(DROP_AND_ADD_BACK)
 
 
+@pytest.mark.slow
 def test_comment_asks_nothing_though_somebody_is_there(project: Project) -> None:
     project.settings(detect_renames="comment")
     starts_with(project, USERS)
     assert in_comment(autogenerate(project, RENAMED).upgrade) == RENAME.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "drop", "back"),
     [
@@ -243,6 +246,7 @@ def test_keys_indexes_and_constraints_follow_the_column(project: Project) -> Non
     )
 
 
+@pytest.mark.slow
 def test_a_comment_that_changed_with_the_name_changes_after_it(project: Project) -> None:
     starts_with(project, USERS.replace("index=True", "comment='first and last'"), ROWS)
     script = autogenerate(project, RENAMED.replace("index=True", "comment='both'"), True)
@@ -270,6 +274,7 @@ def test_an_index_over_two_renamed_columns_follows_both(project: Project) -> Non
     goes_both_ways(project)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["soft_drop", "drop"])
 def test_an_index_over_a_renamed_and_a_dropped_column_comes_back_as_it_was(
     project: Project, strategy: str
@@ -289,6 +294,7 @@ def test_an_index_over_a_renamed_and_a_dropped_column_comes_back_as_it_was(
     goes_both_ways(project)
 
 
+@pytest.mark.slow
 def test_a_name_that_an_index_has_still_is_not_given_to_another(project: Project) -> None:
     before = """
     sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True),
@@ -307,6 +313,7 @@ def test_a_name_that_an_index_has_still_is_not_given_to_another(project: Project
     assert project.database.rows("SELECT text FROM t") == [("one",)]
 
 
+@pytest.mark.slow
 def test_where_nothing_is_parked_the_downgrade_speaks_of_the_new_name(project: Project) -> None:
     models = """
     sa.Table("parents", metadata, sa.Column("id_first", sa.Integer, primary_key=True))
@@ -395,6 +402,7 @@ op.execute('ALTER INDEX "ix_users_full_name" RENAME TO "ix_users_name"')
     assert names(project) == ["Ann", "Bob"]
 
 
+@pytest.mark.slow
 def test_the_comment_of_a_batch_is_code_that_runs(project: Project) -> None:
     project.configure_context("render_as_batch=True")
     starts_with(project, USERS, ROWS)
@@ -441,6 +449,7 @@ def test_a_rewriter_that_takes_all_operations_leaves_a_script_that_runs(project:
     assert (code(script.upgrade), code(script.downgrade)) == ("pass", "pass")
 
 
+@pytest.mark.slow
 def test_an_async_project_offers_renames_as_well(make_project: MakeProject) -> None:
     project = make_project("async")
     starts_with(project, USERS, ROWS)
@@ -449,6 +458,7 @@ def test_an_async_project_offers_renames_as_well(make_project: MakeProject) -> N
     goes_both_ways(project)
 
 
+@pytest.mark.slow
 def test_a_project_of_two_databases_is_asked_for_both(make_project: MakeProject) -> None:
     project = make_project("multidb")
     second = USERS.replace("class User(Base)", "class Second(Other)").replace("users", "people")

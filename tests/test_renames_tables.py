@@ -208,6 +208,7 @@ def test_a_comment_names_the_tables_whose_foreign_keys_it_replaces(project: Proj
     )
 
 
+@pytest.mark.slow
 @needs_alembic_1_18_3
 def test_a_dropped_table_that_refers_to_the_renamed_one_comes_back(project: Project) -> None:
     starts_with(project, SHOP, SHOP_ROWS)
@@ -217,6 +218,21 @@ def test_a_dropped_table_that_refers_to_the_renamed_one_comes_back(project: Proj
     goes_both_ways(project)
 
 
+def test_a_new_table_is_in_one_rename_at_most(project: Project) -> None:
+    starts_with(project, LOG + LOG.replace("log", "diary").replace("Log", "Diary"))
+    project.write_models(LOG.replace('"log"', '"logs"'))
+    script = project.autogenerate("nobody asked")
+    assert [line for line in script.upgrade.splitlines() if "rename_table" in line] == [
+        "# op.rename_table('log', 'logs')"
+    ]
+    script.path.unlink()
+    with answering(True) as asked:
+        script = project.autogenerate("asked")
+    assert len(asked) == 1
+    assert "\nop.soft_drop_table('diary')" in script.upgrade
+
+
+@pytest.mark.slow
 def test_a_table_of_a_schema_stays_in_it_and_one_of_another_schema_is_another(
     project: Project,
 ) -> None:
@@ -236,6 +252,7 @@ def test_a_table_of_a_schema_stays_in_it_and_one_of_another_schema_is_another(
     goes_both_ways(project)
 
 
+@pytest.mark.slow
 def test_in_batch_mode_the_rename_and_its_comment_run(project: Project) -> None:
     project.configure_context("render_as_batch=True")
     starts_with(project, LOG, ROWS)

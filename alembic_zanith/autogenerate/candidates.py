@@ -76,7 +76,8 @@ class Candidate(ABC):
     @property
     def ends(self) -> set[tuple[object, ...]]:
         """What can be in one rename only."""
-        return {("old", self.table, self.old), ("new", self.table, self.new)}
+        new_table = self.names.table(self.table)
+        return {("old", self.table, self.old), ("new", new_table, self.new)}
 
 
 class ColumnRename(Candidate):

@@ -71,6 +71,8 @@ class _Offers:
 
     def make(self, candidates: Sequence[Candidate]) -> None:
         """Go through the pairs, each column and table in one rename at most."""
+        if not candidates:
+            return
         used: set[tuple[object, ...]] = set()
         refused: list[Candidate] = []
         changes = Changes(self.operations, self.shapes)
