@@ -237,6 +237,19 @@ def add_name_filter(context: AutogenContext, keep: NameFilter) -> None:
     context._name_filters.append(keep)
 
 
+def writes_a_revision(context: MigrationContext) -> bool:
+    """Tell whether it is `alembic revision` that compares, and not `alembic check` or another.
+
+    Both run env.py with the same arguments but for the function that is called for each database,
+    and nothing documented says which command it is of: a program that calls `alembic.command` has
+    no command line.
+    """
+    environment = context.environment_context
+    asking = None if environment is None else environment.context_opts.get("fn")
+    where = (getattr(asking, "__module__", ""), getattr(asking, "__qualname__", ""))
+    return where == ("alembic.command", "revision.<locals>.retrieve_migrations")
+
+
 def autogenerate_plugin(name: str) -> plugins.Plugin:
     """Return a new Alembic plugin of this name, in place of one from an earlier import.
 

@@ -11,6 +11,7 @@ from alembic.config import CommandLine, Config
 
 from alembic_zanith.config import (
     SETTINGS,
+    DetectRenames,
     DropStrategy,
     Mode,
     Settings,
@@ -61,6 +62,7 @@ def test_nothing_configured_means_the_defaults() -> None:
         drop_strategy=DropStrategy.SOFT_DROP,
         drop_strategy_overrides=(),
         unknown_tables=UnknownTables.IGNORE,
+        detect_renames=DetectRenames.ASK,
     )
 
 
@@ -68,7 +70,7 @@ def test_every_setting_is_read_from_the_ini_file(tmp_path: Path) -> None:
     config = ini(
         tmp_path,
         "mode = production\narchive_schema = attic\nretention_days = none\n"
-        "drop_strategy = archive\nunknown_tables = drop\n"
+        "drop_strategy = archive\nunknown_tables = drop\ndetect_renames = comment\n"
         "drop_strategy_overrides =\n    audit_* = soft_drop\n    users.tmp_* = drop",
     )
     assert settings(config) == replace(
@@ -81,6 +83,7 @@ def test_every_setting_is_read_from_the_ini_file(tmp_path: Path) -> None:
             StrategyOverride("users.tmp_*", DropStrategy.DROP),
         ),
         unknown_tables=UnknownTables.DROP,
+        detect_renames=DetectRenames.COMMENT,
     )
 
 

@@ -1,4 +1,4 @@
-"""Autogenerate: vanished columns and tables are parked, and nothing of ours ever shows."""
+"""Autogenerate: what vanished is parked, renames are offered, and nothing of ours ever shows."""
 
 from __future__ import annotations
 
@@ -48,8 +48,10 @@ def hide_names(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDisp
 
 
 def swap_dropped(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
-    """After all have compared: park what would have been dropped."""
+    """After all have compared: offer renames, and park what would have been dropped."""
+    from .renames import offer_renames
     from .swap import swap_drops
 
+    offer_renames(context, upgrade_ops)
     swap_drops(context, upgrade_ops)
     return PriorityDispatchResult.CONTINUE

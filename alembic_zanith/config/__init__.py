@@ -5,6 +5,7 @@ from .settings import DEFAULT_RETENTION_DAYS, SETTINGS, Setting, Settings
 from .sources import load_settings
 from .values import (
     DestructiveOps,
+    DetectRenames,
     DropStrategy,
     Mode,
     PlanSource,
@@ -19,6 +20,7 @@ __all__ = [
     "DEFAULT_RETENTION_DAYS",
     "SETTINGS",
     "DestructiveOps",
+    "DetectRenames",
     "DropStrategy",
     "Mode",
     "PlanSource",

@@ -16,6 +16,7 @@ from alembic_zanith.identifiers import DEFAULT_ARCHIVE_SCHEMA
 from .quantities import parse_count, parse_duration, parse_rows, parse_score, parse_switch
 from .values import (
     DestructiveOps,
+    DetectRenames,
     DropStrategy,
     Mode,
     PlanSource,
@@ -83,6 +84,14 @@ class Settings:
             choice(UnknownTables),
             "What autogenerate does with tables that no revision of the project ever named: "
             "ignore or drop.",
+        ),
+    )
+    detect_renames: DetectRenames = field(
+        default=DetectRenames.ASK,
+        metadata=_key(
+            choice(DetectRenames),
+            "What autogenerate does with a drop and an add that may be one rename: ask, comment "
+            "or off.",
         ),
     )
 

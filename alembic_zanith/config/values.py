@@ -40,6 +40,17 @@ class UnknownTables(StrEnum):
     DROP = "drop"
 
 
+class DetectRenames(StrEnum):
+    """What autogenerate does with a drop and an add that may be one rename."""
+
+    ASK = "ask"
+    """Whoever sits at the terminal is asked; without one it is as with `comment`."""
+    COMMENT = "comment"
+    """The rename is written beside them, as a comment."""
+    OFF = "off"
+    """Nothing."""
+
+
 class DestructiveOps(StrEnum):
     """What becomes of a drop that a script calls."""
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
+import alembic
+import pytest
+
 from tests.support.project import Project, Script
+
+needs_alembic_1_18_3 = pytest.mark.skipif(
+    alembic.__version__ in ("1.18.0", "1.18.1", "1.18.2"),
+    reason="Alembic itself fails there on a foreign key to a table that vanished",
+)
 
 NOTHING_NEW = "No new upgrade operations detected."
 
