@@ -47,6 +47,24 @@ BEYOND = {
     "CREATE USER MAPPING FOR PUBLIC SERVER s": "says how to connect to another server",
     "DO $$ BEGIN CREATE ROLE {role}; END $$": "makes a role",
     "DO $$ BEGIN EXECUTE format('CREATE ROLE %I', '{role}'); END $$": "it has changed pg_auth",
+    "DO $$ BEGIN EXECUTE format('ALTER ROLE %I SET work_mem = 9999', current_user); END $$": (
+        "it has changed pg_db_role_setting"
+    ),
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = 9999', '{database}'); END $$": (
+        "it has changed pg_db_role_setting"
+    ),
+    "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO PUBLIC', '{database}'); END $$": (
+        "it has changed pg_database"
+    ),
+    "DO $$ BEGIN EXECUTE format('COMMENT ON DATABASE %I IS NULL', 'postgres'); END $$": (
+        "it has changed pg_shdescription"
+    ),
+    "DO $$ BEGIN EXECUTE 'GRANT CREATE ON TABLESPACE ' || 'pg_default TO PUBLIC'; END $$": (
+        "it has changed pg_tablespace"
+    ),
+    "UPDATE pg_database SET datconnlimit = 9 WHERE datname = '{database}'": (
+        "it has changed pg_database"
+    ),
 }
 
 
@@ -61,6 +79,9 @@ def test_what_the_server_has_is_not_changed(
     of_server = (
         "SELECT md5(concat((SELECT string_agg(r::text, '' ORDER BY rolname) FROM pg_roles r),"
         " (SELECT string_agg(d::text, '') FROM pg_db_role_setting d),"
+        " (SELECT string_agg(d::text, '') FROM pg_shdescription d),"
+        " (SELECT string_agg(t::text, '') FROM pg_tablespace t),"
+        " (SELECT d::text FROM pg_database d WHERE datname = current_database()),"
         " (SELECT string_agg(m::text, '' ORDER BY m::text) FROM pg_auth_members m)))"
     )
     before = database.scalar(of_server)
@@ -78,6 +99,7 @@ def test_what_stays_in_its_database_runs(shop: Project) -> None:
         """\
         op.execute("COMMENT ON TABLE users IS 'x'; GRANT SELECT ON users TO PUBLIC")
         op.execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = 9999',"
+                   " current_database()); EXECUTE format('COMMENT ON DATABASE %I IS NULL',"
                    " current_database()); END $$")
         """
     )
@@ -99,7 +121,7 @@ def test_productions_connection_cannot_be_written_to(shop: Project, database: Da
     )
     found = verdict(shop)
     assert found["verdict"] == "apply-failed"
-    assert "read-only transaction" in found["failure"]
+    assert "uses a connection of one, which could be production's" in found["failure"]
     assert database.scalar("SELECT count(*) FROM users") == 2
 
 
@@ -117,6 +139,42 @@ def test_imported_code_connects_to_nothing(
     found = verdict(shop)
     assert found["verdict"] == "apply-failed"
     assert "connects to a database with a driver" in found["failure"]
+    assert database.scalar("SELECT count(*) FROM users") == 2
+
+
+OLDER = {
+    "the engine of an application": "c = app.engine.raw_connection()",
+    "production's, rolled back": (
+        "c = op.get_context().config.attributes['connection'].connection; c.rollback()"
+    ),
+    "that of a driver": "c = app.connection",
+}
+
+
+@pytest.mark.parametrize("whose", OLDER)
+def test_connections_older_than_the_rehearsal_are_not_used(
+    shop: Project, database: Database, whose: str
+) -> None:
+    url = database.url("psycopg2").render_as_string(hide_password=False)
+    dsn = database.url().set(drivername="postgresql").render_as_string(hide_password=False)
+    (shop.root / "app.py").write_text(
+        "import psycopg, sqlalchemy as sa\n"
+        f"engine = sa.create_engine({url!r})\nengine.connect().close()\n"
+        f"connection = psycopg.connect({dsn!r})\n"
+    )
+    shop.edit_env(
+        r"^( +)context\.configure\(", r"\1config.attributes['connection'] = connection\n\g<0>"
+    )
+    shop.edit_env(r"^from alembic import context$", r"\g<0>\nimport app")
+    shop.revision(
+        f"import app\n{OLDER[whose]}\n"
+        "cursor = c.cursor()\ncursor.execute('DELETE FROM users')\nc.commit()"
+    )
+    # Both run in programs of their own, which close what they leave open.
+    done = shop.alembic_subprocess("zanith-verify")
+    assert done.exit_code == 4, done.output
+    assert "It was kept from that" in done.stdout
+    shop.alembic_subprocess("zanith-plan")
     assert database.scalar("SELECT count(*) FROM users") == 2
 
 

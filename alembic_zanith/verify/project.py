@@ -43,7 +43,7 @@ class ShadowedProject:
             shadow.connection,
             production.settings,
             production.arguments,
-            self.guard.after,
+            self.guard,
             production.context.version_table_schema,
         )
 
