@@ -422,6 +422,61 @@ def test_what_only_looks_like_public_or_an_extension_is_loaded(
     assert (found["verdict"], found["failure"]) == ("ok", None)
 
 
+def test_a_foreign_table_of_production_leads_nowhere(
+    shop: Project, database: Database, make_database: MakeDatabase
+) -> None:
+    remote = make_database()
+    remote.execute("CREATE TABLE r (n int); INSERT INTO r VALUES (1)")
+    database.execute(
+        f"""
+        CREATE EXTENSION postgres_fdw;
+        CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{database.server.host}',
+            port '{database.server.port}', dbname '{remote.name}');
+        CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (user 'postgres');
+        CREATE FOREIGN TABLE r (n int) SERVER s;
+        """
+    )
+    shop.settings(pg_dump=str(database.server.bin("pg_dump")))
+    shop.revision("op.execute('DELETE FROM r')")
+    found = verdict(shop, "--schema-from-production")
+    assert found["verdict"] == "apply-failed"
+    assert "user mapping not found" in found["failure"]
+    assert remote.scalar("SELECT count(*) FROM r") == 1
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "LANGUAGE plpgsql AS $$ BEGIN PERFORM public.dblink_exec('{dsn}', 'DELETE FROM r');"
+        " RETURN NEW; END $$",
+        "LANGUAGE plpgsql AS $a$ BEGIN EXECUTE 'SELECT 1'; PERFORM public.called(); RETURN NEW; END $a$",
+    ],
+)
+def test_a_trigger_of_production_reaches_nothing(
+    shop: Project, database: Database, make_database: MakeDatabase, function: str
+) -> None:
+    remote = make_database()
+    remote.execute("CREATE TABLE r (n int); INSERT INTO r VALUES (1)")
+    dsn = f"host={database.server.host} port={database.server.port} user=postgres dbname={remote.name}"
+    database.execute(
+        f"""
+        CREATE EXTENSION dblink;
+        CREATE FUNCTION called() RETURNS text LANGUAGE sql AS
+            $$ SELECT public.dblink_exec('{dsn}', 'DELETE FROM r') $$;
+        CREATE FUNCTION far() RETURNS trigger {function.format(dsn=dsn)};
+        CREATE TRIGGER far BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION far();
+        """
+    )
+    shop.settings(pg_dump=str(database.server.bin("pg_dump")))
+    shop.revision("op.execute('ALTER TABLE users ADD note text')", rev_id="note")
+    # A function that nobody calls is in nobody's way.
+    assert verdict(shop, "--schema-from-production", "--no-rehearsals")["failure"] is None
+    shop.revision("op.execute('INSERT INTO users VALUES (9)')", rev_id="more")
+    found = verdict(shop, "--schema-from-production")
+    assert found["failed_revision"] == "more"
+    assert remote.scalar("SELECT count(*) FROM r") == 1
+
+
 def test_functions_of_types_of_ones_own_are_no_drift_in_a_schema(shop: Project) -> None:
     shop.revision(
         "op.execute('CREATE TYPE mood AS ENUM (); CREATE FUNCTION f(mood) RETURNS int"

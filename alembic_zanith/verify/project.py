@@ -35,6 +35,7 @@ class ShadowedProject:
         self.guard: SchemaGuard | ServerGuard = ServerGuard(
             is_productions_server=shadow.is_on_productions_server
         )
+        self._beyond = self.guard.reasons
         if shadow.schema is not None:
             self.guard = SchemaGuard.of(shadow.connection, shadow.schema)
             shadow.connection.rollback()
@@ -76,6 +77,7 @@ class ShadowedProject:
                 version_table=context.version_table,
                 version_table_schema=self._version_schema(),
                 heads=production.heads,
+                beyond=self._beyond,
             )
             self._make_schemas()
             return

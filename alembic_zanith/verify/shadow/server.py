@@ -156,6 +156,10 @@ class ServerGuard:
         self._is_productions_server = is_productions_server
         self._of_others: dict[str, frozenset[Any]] = {}
 
+    def reasons(self, sql: str) -> Iterator[str]:
+        """Yield what SQL does beyond the shadow, each as a verb and what follows it."""
+        yield from self._beyond.reasons(sql)
+
     def before(self, connection: Connection) -> None:
         """Note what the server has before a script runs."""
         if self._is_productions_server:
