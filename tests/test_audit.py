@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import socket
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -253,6 +254,59 @@ def test_what_a_script_commits_by_itself_is_not_told_as_rolled_back(
     told = {name: status for kind, name, status in steps(database) if kind == "create_table"}
     assert told == {"kept": "succeeded", "gone": "rolled_back"}
     assert database.scalar("SELECT to_regclass('kept') IS NOT NULL AND to_regclass('gone') IS NULL")
+
+
+@pytest.mark.parametrize("whose", ["engine", "block"])
+def test_what_autocommit_has_committed_is_not_told_as_rolled_back(
+    project: Project, database: Database, whose: str
+) -> None:
+    project.settings(mode="dev")
+    body = "op.create_table('kept', sa.Column('id', sa.Integer))\nop.execute('SELECT 1/0')"
+    if whose == "block":
+        body = f"with op.get_context().autocommit_block():\n{textwrap.indent(body, '    ')}"
+    else:
+        project.edit_env(
+            r"connectable\.connect\(\)",
+            "connectable.execution_options(isolation_level='AUTOCOMMIT').connect()",
+        )
+    project.revision(body)
+    breaks(project)
+    assert [row[2] for row in steps(database)] == ["succeeded", "failed"]
+    assert database.scalar("SELECT to_regclass('kept') IS NOT NULL")
+
+
+WRITTEN = {
+    "WITH x AS (DELETE FROM t RETURNING 1) SELECT count(*) FROM x": None,
+    "WITH x AS (SELECT 1) INSERT INTO t SELECT 1 FROM x": 1,
+    "/* three */ UPDATE t SET n = 2": 3,
+    "-- three\nDELETE FROM t": 3,
+}
+
+
+@pytest.mark.parametrize("statement", WRITTEN)
+def test_rows_are_those_that_were_written(
+    project: Project, database: Database, statement: str
+) -> None:
+    project.settings(mode="dev")
+    database.execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1), (1), (1)")
+    project.revision(f"op.execute({statement!r})")
+    project.upgrade()
+    assert database.rows("SELECT row_count FROM _zanith_migration_steps") == [(WRITTEN[statement],)]
+
+
+def test_an_error_that_cannot_say_what_it_is_is_recorded_by_its_class(
+    of_mode: Project, database: Database
+) -> None:
+    of_mode.revision(
+        """\
+        class Mute(Exception):
+            def __str__(self):
+                raise RuntimeError('in its place')
+        raise Mute()
+        """
+    )
+    breaks(of_mode)
+    assert database.rows("SELECT outcome, error FROM _zanith_migrations") == [("failed", "Mute")]
 
 
 def test_a_run_that_nobody_commits_is_told(of_mode: Project, database: Database) -> None:

@@ -117,6 +117,8 @@ class Recorder:
         """Note a step."""
         if self._current is not None:
             self._current.steps.append(step)
+            if step.error is None and is_autocommit(self._connection):
+                step.is_committed = True
 
     def restart(self) -> None:
         """Forget the steps of a revision that is tried again."""

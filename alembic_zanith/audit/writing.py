@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from alembic_zanith.identifiers import literal, quote
 from alembic_zanith.locking.connections import driver_errors, quietly
+from alembic_zanith.redaction import without_secrets_within
 from alembic_zanith.sql import is_autocommit, one
 
 _RUN = {
@@ -140,7 +141,10 @@ def write_snapshots(
         known = set(str(found or "").split())
         for digest, content in snapshots.items():
             if digest not in known:
-                values = {"digest": literal(digest), "content": _json(content)}
+                values = {
+                    "digest": literal(digest),
+                    "content": _json(without_secrets_within(content)),
+                }
                 quietly(connection, _SNAPSHOT.format(snapshots=table, **values))
 
 
