@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from alembic.runtime.migration import MigrationStep, RevisionStep
 
 from alembic_zanith.identifiers import quote
+from alembic_zanith.locking.connections import driver_connection
 from alembic_zanith.snapshots import Snapshot, take_snapshot
 from alembic_zanith.sql import reading, run, scalar
 from alembic_zanith.steps import StepsListener
@@ -109,6 +110,8 @@ class ShadowedProject:
         """Go on in a session of its own, as the next deploy does."""
         self.shadow.connection.invalidate()
         self.shadow.connection.rollback()
+        # At once, so that what goes wrong is told as what it is.
+        driver_connection(self.shadow.connection)
 
     def replayed(self) -> list[RevisionStep]:
         """Return the steps from an empty database to where production is."""

@@ -40,6 +40,10 @@ _TEMPORARY = "pg_temp"
 _FIRST_PART = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^\s".(]+))\s*\.')
 
 
+# https://www.postgresql.org/docs/current/datatype-oid.html: the types of names take numbers too
+_NUMBER = re.compile(r"\s*\d+\s*")
+
+
 class Walk:
     """Goes through all that a statement says, the code of functions and blocks included."""
 
@@ -171,6 +175,8 @@ class Reach(Walk):
 
     def named_in_text(self, text: str) -> Iterator[str]:
         """Yield the same of a name that is written in a string, for PostgreSQL to look up."""
+        if _NUMBER.fullmatch(text):
+            yield f"names something by its number, {text.strip()}"
         found = _FIRST_PART.match(text)
         if found is not None:
             quoted, plain = found["quoted"], found["plain"]
