@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 
 from tests.conftest import MakeProject
@@ -601,6 +602,43 @@ def test_every_template_records(make_project: MakeProject, template: str) -> Non
     project.revision("op.create_table('users', sa.Column('id', sa.Integer))")
     breaks(project)
     assert [row[2] for row in runs(project.database)][:2] == ["succeeded", "failed"]
+
+
+def test_a_character_that_the_client_encoding_lacks_breaks_nothing(
+    of_mode: Project, database: Database
+) -> None:
+    of_mode.revision("op.execute('CREATE TABLE kept ()')", rev_id="first")
+    of_mode.upgrade()
+    of_mode.revision(
+        """\
+        op.execute("COMMENT ON TABLE kept IS '漢'")
+        op.execute("SET client_encoding = 'LATIN1'")
+        """,
+        rev_id="second",
+    )
+    done = of_mode.alembic("upgrade", "head").succeeded()
+    if len(runs(database)) == 1:
+        assert "is not recorded" in done.output
+    assert database.scalar("SELECT version_num FROM alembic_version") == "second"
+
+
+def test_a_table_of_history_that_somebody_has_locked_is_not_waited_for_long(
+    project: Project, database: Database
+) -> None:
+    project.settings(mode="dev")  # which sets no lock_timeout
+    project.revision("op.execute('CREATE TABLE kept ()')", rev_id="first")
+    project.upgrade()
+    project.revision("op.execute('CREATE TABLE more ()')", rev_id="second")
+    project.edit_env(
+        r"^( +)context\.run_migrations\(\)$",
+        r"\g<0>\n\1if not context.is_offline_mode(): print('lock_timeout', connection.exec_driver_sql('SHOW lock_timeout').scalar())",
+    )
+    with database.begin() as other:
+        other.execute(sa.text("LOCK TABLE _zanith_migrations IN ACCESS EXCLUSIVE MODE"))
+        done = project.alembic("upgrade", "head").succeeded()
+    assert "This run of migrations is not recorded" in done.output
+    assert "lock_timeout 0" in done.stdout
+    assert database.scalar("SELECT version_num FROM alembic_version") == "second"
 
 
 def test_names_of_all_kinds_are_recorded(project: Project, database: Database) -> None:
