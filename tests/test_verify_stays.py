@@ -68,6 +68,7 @@ BEYOND = {
 }
 
 
+@pytest.mark.majors
 @pytest.mark.parametrize("statement", BEYOND)
 def test_what_the_server_has_is_not_changed(
     shop: Project, database: Database, statement: str
@@ -92,6 +93,28 @@ def test_what_the_server_has_is_not_changed(
     assert BEYOND[statement] in found["failure"]
     assert database.scalar(of_server) == before
     assert not Path("/tmp/zanith_copy.txt").exists()
+
+
+@pytest.mark.min_major(15)
+def test_rights_on_settings_are_not_granted_by_computed_sql(
+    shop: Project, database: Database
+) -> None:
+    given = "DO $$ BEGIN EXECUTE 'GRANT SET ON PARAMETER ' || 'log_statement TO PUBLIC'; END $$"
+    shop.revision(f"op.execute({given!r})")
+    assert "it has changed pg_parameter_acl" in verdict(shop)["failure"]
+    assert database.rows("SELECT FROM pg_parameter_acl") == []
+
+
+def test_a_script_that_commits_on_its_way_changes_nothing_of_the_server(
+    shop: Project, database: Database
+) -> None:
+    role = database.role("made")
+    given = f"DO $$ BEGIN EXECUTE format('ALTER ROLE %I SET work_mem = 9999', '{role}'); END $$"
+    shop.revision(
+        f"op.execute({given!r})\nwith op.get_context().autocommit_block():\n    op.execute('SELECT 1')"
+    )
+    assert "it has changed pg_db_role_setting" in verdict(shop)["failure"]
+    assert database.rows(f"SELECT rolconfig FROM pg_roles WHERE rolname = '{role}'") == [(None,)]
 
 
 def test_what_stays_in_its_database_runs(shop: Project) -> None:
