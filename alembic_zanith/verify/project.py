@@ -76,7 +76,7 @@ class ShadowedProject:
                 self.shadow.connection,
                 dump,
                 version_table=context.version_table,
-                version_table_schema=self._version_schema(),
+                version_table_schema=self._version_schema() or self._default_schema(),
                 heads=production.heads,
                 beyond=self._beyond,
             )
@@ -152,7 +152,7 @@ class ShadowedProject:
                 schemas=None if self.shadow.schema is None else [self.shadow.schema],
                 version_tables=[
                     (
-                        self.shadow.schema or self._version_schema() or "public",
+                        self.shadow.schema or self._version_schema() or self._default_schema(),
                         self._production.context.version_table,
                     )
                 ],
