@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError
 
 from .errors import MissingPrivilegeError, ZanithError
+from .redaction import without_passwords
 
 # By SQLSTATE, or its class of two characters where all of the class mean the same:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -26,6 +27,8 @@ _ADVICE = {
     "08": "Check that the server is up and can be reached, then run it again.",
 }
 _LOST = ("08", "57P")
+# Their detail is a whole row, with whatever it holds.
+_SHOWS_ROW = ("23502", "23514")
 
 
 @contextmanager
@@ -80,6 +83,8 @@ def server_message(error: DBAPIError) -> str:
     primary = getattr(diagnostics, "message_primary", None)
     if primary:
         detail = getattr(diagnostics, "message_detail", None)
+        if sqlstate(error) in _SHOWS_ROW:
+            detail = None
         text = f"{primary} ({detail})" if detail else str(primary)
     else:
         # SQLAlchemy's asyncpg errors begin with the class: "<class '…'>: the message"
@@ -92,4 +97,20 @@ def reason_of(error: BaseException) -> str:
     """Return what an error of any kind says, in one line without its full stop."""
     if isinstance(error, DBAPIError):
         return server_message(error)
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return " ".join(_text(error).split()).rstrip(".") or type(error).__name__
+
+
+def raised(error: BaseException) -> str:
+    """Return what a script has raised, as a reason: without the passwords in it.
+
+    >>> raised(ValueError("password=s3cret"))
+    'it raises ValueError: password=***'
+    """
+    return f"it raises {type(error).__name__}: {without_passwords(_text(error))}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # which is not to be told in its place
+        return ""

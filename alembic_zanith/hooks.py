@@ -139,6 +139,8 @@ def watching(watcher: Watcher) -> Iterator[None]:
 
 Cursors = Callable[[Any], Any]
 _CURSORS: ContextVar[Cursors | None] = ContextVar("zanith_cursors", default=None)
+Check = Callable[[Any], None]
+_CHECK: ContextVar[Check | None] = ContextVar("zanith_pooled", default=None)
 
 
 def _watching_cursors(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,12 +152,16 @@ def _watching_cursors(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def cursor(self: Any, *args: Any, **kw: Any) -> Any:
-        watcher = _CURSORS.get()
-        made = original(self, *args, **kw)
-        if watcher is None:
-            return made
+        watcher, check = _CURSORS.get(), _CHECK.get()
+        if watcher is None and check is None:
+            return original(self, *args, **kw)
         caller = sys._getframe(1).f_globals.get("__name__", "")
-        return made if caller.startswith(("sqlalchemy.", "alembic_zanith.")) else watcher(made)
+        if caller.startswith(("sqlalchemy.", "alembic_zanith.")):
+            return original(self, *args, **kw)
+        if check is not None:
+            check(self)
+        made = original(self, *args, **kw)
+        return made if watcher is None else watcher(made)
 
     return cursor
 
@@ -168,6 +174,16 @@ def watching_cursors(watcher: Cursors) -> Iterator[None]:
         yield
     finally:
         _CURSORS.reset(token)
+
+
+@contextmanager
+def checking_pooled(check: Check) -> Iterator[None]:
+    """Call a function with each pooled connection that a script wants a cursor of in the block."""
+    token = _CHECK.set(check)
+    try:
+        yield
+    finally:
+        _CHECK.reset(token)
 
 
 @contextmanager

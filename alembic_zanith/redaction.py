@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 _HIDDEN = "***"
 
@@ -61,6 +62,29 @@ def without_secrets(sql: str) -> str:
             )
             written.append(text)
     return "".join(written)
+
+
+def without_secrets_within(schema: Any) -> Any:
+    """Return what is made of dicts, lists and SQL with the secrets hidden in each text of it.
+
+    What is called `comment` is no SQL, but words.
+
+    >>> without_secrets_within({"f": ["SELECT dblink('password=s3cret')"], "comment": "pwd=s3cret"})
+    {'f': ["SELECT dblink('password=***')"], 'comment': 'pwd=***'}
+    """
+    match schema:
+        case str():
+            return without_secrets(schema)
+        case dict():
+            return {
+                key: _in_comments(each)
+                if key == "comment" and isinstance(each, str)
+                else without_secrets_within(each)
+                for key, each in schema.items()
+            }
+        case list() | tuple():
+            return [without_secrets_within(each) for each in schema]
+    return schema
 
 
 def _in_literal(text: str, tag: str | None) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import socket
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 
 from tests.conftest import MakeProject
@@ -253,6 +255,59 @@ def test_what_a_script_commits_by_itself_is_not_told_as_rolled_back(
     told = {name: status for kind, name, status in steps(database) if kind == "create_table"}
     assert told == {"kept": "succeeded", "gone": "rolled_back"}
     assert database.scalar("SELECT to_regclass('kept') IS NOT NULL AND to_regclass('gone') IS NULL")
+
+
+@pytest.mark.parametrize("whose", ["engine", "block"])
+def test_what_autocommit_has_committed_is_not_told_as_rolled_back(
+    project: Project, database: Database, whose: str
+) -> None:
+    project.settings(mode="dev")
+    body = "op.create_table('kept', sa.Column('id', sa.Integer))\nop.execute('SELECT 1/0')"
+    if whose == "block":
+        body = f"with op.get_context().autocommit_block():\n{textwrap.indent(body, '    ')}"
+    else:
+        project.edit_env(
+            r"connectable\.connect\(\)",
+            "connectable.execution_options(isolation_level='AUTOCOMMIT').connect()",
+        )
+    project.revision(body)
+    breaks(project)
+    assert [row[2] for row in steps(database)] == ["succeeded", "failed"]
+    assert database.scalar("SELECT to_regclass('kept') IS NOT NULL")
+
+
+WRITTEN = {
+    "WITH x AS (DELETE FROM t RETURNING 1) SELECT count(*) FROM x": None,
+    "WITH x AS (SELECT 1) INSERT INTO t SELECT 1 FROM x": 1,
+    "/* three */ UPDATE t SET n = 2": 3,
+    "-- three\nDELETE FROM t": 3,
+}
+
+
+@pytest.mark.parametrize("statement", WRITTEN)
+def test_rows_are_those_that_were_written(
+    project: Project, database: Database, statement: str
+) -> None:
+    project.settings(mode="dev")
+    database.execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1), (1), (1)")
+    project.revision(f"op.execute({statement!r})")
+    project.upgrade()
+    assert database.rows("SELECT row_count FROM _zanith_migration_steps") == [(WRITTEN[statement],)]
+
+
+def test_an_error_that_cannot_say_what_it_is_is_recorded_by_its_class(
+    of_mode: Project, database: Database
+) -> None:
+    of_mode.revision(
+        """\
+        class Mute(Exception):
+            def __str__(self):
+                raise RuntimeError('in its place')
+        raise Mute()
+        """
+    )
+    breaks(of_mode)
+    assert database.rows("SELECT outcome, error FROM _zanith_migrations") == [("failed", "Mute")]
 
 
 def test_a_run_that_nobody_commits_is_told(of_mode: Project, database: Database) -> None:
@@ -547,6 +602,43 @@ def test_every_template_records(make_project: MakeProject, template: str) -> Non
     project.revision("op.create_table('users', sa.Column('id', sa.Integer))")
     breaks(project)
     assert [row[2] for row in runs(project.database)][:2] == ["succeeded", "failed"]
+
+
+def test_a_character_that_the_client_encoding_lacks_breaks_nothing(
+    of_mode: Project, database: Database
+) -> None:
+    of_mode.revision("op.execute('CREATE TABLE kept ()')", rev_id="first")
+    of_mode.upgrade()
+    of_mode.revision(
+        """\
+        op.execute("COMMENT ON TABLE kept IS '漢'")
+        op.execute("SET client_encoding = 'LATIN1'")
+        """,
+        rev_id="second",
+    )
+    done = of_mode.alembic("upgrade", "head").succeeded()
+    if len(runs(database)) == 1:
+        assert "is not recorded" in done.output
+    assert database.scalar("SELECT version_num FROM alembic_version") == "second"
+
+
+def test_a_table_of_history_that_somebody_has_locked_is_not_waited_for_long(
+    project: Project, database: Database
+) -> None:
+    project.settings(mode="dev")  # which sets no lock_timeout
+    project.revision("op.execute('CREATE TABLE kept ()')", rev_id="first")
+    project.upgrade()
+    project.revision("op.execute('CREATE TABLE more ()')", rev_id="second")
+    project.edit_env(
+        r"^( +)context\.run_migrations\(\)$",
+        r"\g<0>\n\1if not context.is_offline_mode(): print('lock_timeout', connection.exec_driver_sql('SHOW lock_timeout').scalar())",
+    )
+    with database.begin() as other:
+        other.execute(sa.text("LOCK TABLE _zanith_migrations IN ACCESS EXCLUSIVE MODE"))
+        done = project.alembic("upgrade", "head").succeeded()
+    assert "This run of migrations is not recorded" in done.output
+    assert "lock_timeout 0" in done.stdout
+    assert database.scalar("SELECT version_num FROM alembic_version") == "second"
 
 
 def test_names_of_all_kinds_are_recorded(project: Project, database: Database) -> None:

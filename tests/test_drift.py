@@ -106,3 +106,12 @@ def test_no_shadow_is_told(shop: Project) -> None:
     found = drift(shop, "--shadow-url", "postgresql://u:hunter2@127.0.0.1:9/x")
     assert found["verdict"] == "shadow-unreachable"
     assert "hunter2" not in json.dumps(found)
+
+
+def test_a_database_at_a_revision_without_a_script_is_told(
+    shop: Project, database: Database
+) -> None:
+    database.execute("UPDATE alembic_version SET version_num = 'gone'")
+    done = shop.alembic("zanith-drift")
+    assert done.exit_code == 2
+    assert "at revision 'gone', which no script has" in done.stderr

@@ -104,3 +104,35 @@ def test_no_table_holds_it(project: Project, database: Database) -> None:
     ]
     database.execute("DROP TABLE a")
     assert "hunter2" not in database.dump_of_all()
+
+
+ERRORS = [
+    "raise RuntimeError('cannot reach postgresql://a:hunter2@h/d or host=h password=hunter2')",
+    "op.get_bind().execute(sa.text('INSERT INTO a VALUES (1, :x)'), {'x': 'hunter2'})",
+]
+
+
+@pytest.mark.parametrize("body", ERRORS)
+def test_no_table_holds_what_an_error_says_of_it(
+    project: Project, database: Database, body: str
+) -> None:
+    project.settings(mode="dev")
+    database.execute("CREATE TABLE a (id int, token text CHECK (length(token) < 3))")
+    project.revision(body)
+    assert "hunter2" not in project.alembic("zanith-plan", "--verbose").output
+    assert project.alembic("upgrade", "head").exit_code != 0
+    assert database.scalar("SELECT error FROM _zanith_migrations")
+    assert "hunter2" not in database.dump_of_all()
+
+
+def test_no_snapshot_holds_it(project: Project, database: Database) -> None:
+    body = "BEGIN PERFORM dblink('host=h password=hunter2', 'x'); NEW.password = OLD.password; END"
+    definition = f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"
+    comment = "COMMENT ON FUNCTION f() IS 'postgresql://a:hunter2@h/d'"
+    project.revision(f"op.execute({definition!r})\nop.execute({comment!r})", rev_id="first")
+    project.upgrade()
+    database.execute("DROP FUNCTION f()")
+    assert "hunter2" not in database.dump_of_all()
+    shown = project.alembic("zanith-history", "show", "first", "--json").succeeded().stdout
+    assert "NEW.password = OLD.password" in shown
+    assert "hunter2" not in shown

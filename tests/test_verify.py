@@ -198,6 +198,7 @@ BREAKOUTS = {
     "search_path": "op.get_bind().exec_driver_sql('SET LOCAL sea' + 'rch_path = public')",
     "set_config": "op.get_bind().exec_driver_sql(\"SELECT set_config('sea' || 'rch_path', 'public', true)\")",
     "regclass": 'op.get_bind().exec_driver_sql("SELECT nextval(\'pub" + "lic.s\'::regclass)")',
+    "number": "oid = op.get_bind().scalar(sa.text(\"SELECT oid FROM pg_class WHERE relname = 's'\"))\nop.get_bind().exec_driver_sql(f\"SELECT setval('{oid}', 77)\")",
     "set schema": "op.get_bind().exec_driver_sql('ALTER TABLE users SET SCH' + 'EMA public')",
     "database": 'op.get_bind().exec_driver_sql("ALTER DATA" + "BASE postgres SET x.y = \'z\'")',
     "role": "op.get_bind().exec_driver_sql('CREATE RO' + 'LE zanith_breakout')",
@@ -258,6 +259,46 @@ def test_a_database_with_anything_of_somebody_elses_is_never_wiped(
     assert found["verdict"] == "shadow-unreachable"
     assert "Nothing was done" in found["failure"]
     assert shadow.dump_of_all() == before
+
+
+@pytest.mark.parametrize("when", ["in the history", "at the end"])
+def test_nothing_is_done_where_the_url_leads_in_the_meantime(
+    shop: Project, make_database: MakeDatabase, when: str
+) -> None:
+    shadow, other = make_database(), make_database()
+    other.execute("CREATE TABLE precious (n int)")
+    services = shop.root / "services.conf"
+    services.write_text(
+        f"[shadow]\nhost={shadow.server.host}\nport={shadow.server.port}\nuser=postgres\n"
+        f"dbname={shadow.name}\n"
+    )
+    moves = (
+        # Nothing that is recorded knows how many rows there are.
+        "assert op.get_bind().scalar(sa.text('SELECT 1')) == 1\n"
+        "import os, pathlib\n"
+        "if 'PGSERVICEFILE' in os.environ:\n"
+        "    file = pathlib.Path(os.environ['PGSERVICEFILE'])\n"
+        f"    file.write_text(file.read_text().replace({shadow.name!r}, {other.name!r}))"
+    )
+    if when == "in the history":
+        shop.revision(moves, rev_id="moves")
+        shop.upgrade()
+        shop.revision("op.execute('DROP TABLE IF EXISTS precious')", rev_id="drops")
+    else:
+        shop.revision(moves, rev_id="moves")
+    url = "postgresql+psycopg:///?service=shadow"
+    done = shop.alembic(
+        "zanith-verify",
+        "--no-rehearsals",
+        "--shadow-url",
+        url,
+        env={"PGSERVICEFILE": str(services)},
+    )
+    assert "led to another database" in done.output
+    assert "of the service shadow" in done.output
+    if when == "in the history":
+        assert done.exit_code == 5
+    assert other.scalar("SELECT to_regclass('precious')") == "precious"
 
 
 def test_a_copy_of_a_shadow_is_not_wiped(shop: Project, make_database: MakeDatabase) -> None:

@@ -336,6 +336,15 @@ def test_a_rehearsal_that_fails_takes_an_older_receipt_away(verified: Project) -
     assert not receipt(verified).exists()
 
 
+def test_what_was_found_out_is_shown_where_no_file_can_be_written(shop: Project) -> None:
+    shop.revision("op.add_column('users', sa.Column('a', sa.Text))", "op.drop_column('users', 'a')")
+    for option in ("--receipt", "--output"):
+        done = shop.alembic("zanith-verify", option, "/nowhere/file")
+        assert done.exit_code == 2
+        assert "Verdict: ok" in done.stdout
+        assert "/nowhere/file: No such file or directory" in done.stderr
+
+
 def test_a_downgrade_needs_no_receipt(shop: Project) -> None:
     shop.alembic("downgrade", "base", "--mode", "production", "--shadow-verified").succeeded()
 

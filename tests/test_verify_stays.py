@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,10 @@ from tests.test_verify_findings import texts
 
 USERS = "op.create_table('users', sa.Column('id', sa.Integer, primary_key=True))"
 AUTOCOMMIT = r"with connectable\.connect\(\) as connection:"
+
+
+def kinds(found: dict[str, Any]) -> list[str]:
+    return [each["kind"] for each in found["findings"]]
 
 
 @pytest.fixture
@@ -47,9 +52,28 @@ BEYOND = {
     "CREATE USER MAPPING FOR PUBLIC SERVER s": "says how to connect to another server",
     "DO $$ BEGIN CREATE ROLE {role}; END $$": "makes a role",
     "DO $$ BEGIN EXECUTE format('CREATE ROLE %I', '{role}'); END $$": "it has changed pg_auth",
+    "DO $$ BEGIN EXECUTE format('ALTER ROLE %I SET work_mem = 9999', current_user); END $$": (
+        "it has changed pg_db_role_setting"
+    ),
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = 9999', '{database}'); END $$": (
+        "it has changed pg_db_role_setting"
+    ),
+    "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO PUBLIC', '{database}'); END $$": (
+        "it has changed pg_database"
+    ),
+    "DO $$ BEGIN EXECUTE format('COMMENT ON DATABASE %I IS NULL', 'postgres'); END $$": (
+        "it has changed pg_shdescription"
+    ),
+    "DO $$ BEGIN EXECUTE 'GRANT CREATE ON TABLESPACE ' || 'pg_default TO PUBLIC'; END $$": (
+        "it has changed pg_tablespace"
+    ),
+    "UPDATE pg_database SET datconnlimit = 9 WHERE datname = '{database}'": (
+        "it has changed pg_database"
+    ),
 }
 
 
+@pytest.mark.majors
 @pytest.mark.parametrize("statement", BEYOND)
 def test_what_the_server_has_is_not_changed(
     shop: Project, database: Database, statement: str
@@ -61,6 +85,9 @@ def test_what_the_server_has_is_not_changed(
     of_server = (
         "SELECT md5(concat((SELECT string_agg(r::text, '' ORDER BY rolname) FROM pg_roles r),"
         " (SELECT string_agg(d::text, '') FROM pg_db_role_setting d),"
+        " (SELECT string_agg(d::text, '') FROM pg_shdescription d),"
+        " (SELECT string_agg(t::text, '') FROM pg_tablespace t),"
+        " (SELECT d::text FROM pg_database d WHERE datname = current_database()),"
         " (SELECT string_agg(m::text, '' ORDER BY m::text) FROM pg_auth_members m)))"
     )
     before = database.scalar(of_server)
@@ -73,11 +100,34 @@ def test_what_the_server_has_is_not_changed(
     assert not Path("/tmp/zanith_copy.txt").exists()
 
 
+@pytest.mark.min_major(15)
+def test_rights_on_settings_are_not_granted_by_computed_sql(
+    shop: Project, database: Database
+) -> None:
+    given = "DO $$ BEGIN EXECUTE 'GRANT SET ON PARAMETER ' || 'log_statement TO PUBLIC'; END $$"
+    shop.revision(f"op.execute({given!r})")
+    assert "it has changed pg_parameter_acl" in verdict(shop)["failure"]
+    assert database.rows("SELECT FROM pg_parameter_acl") == []
+
+
+def test_a_script_that_commits_on_its_way_changes_nothing_of_the_server(
+    shop: Project, database: Database
+) -> None:
+    role = database.role("made")
+    given = f"DO $$ BEGIN EXECUTE format('ALTER ROLE %I SET work_mem = 9999', '{role}'); END $$"
+    shop.revision(
+        f"op.execute({given!r})\nwith op.get_context().autocommit_block():\n    op.execute('SELECT 1')"
+    )
+    assert "it has changed pg_db_role_setting" in verdict(shop)["failure"]
+    assert database.rows(f"SELECT rolconfig FROM pg_roles WHERE rolname = '{role}'") == [(None,)]
+
+
 def test_what_stays_in_its_database_runs(shop: Project) -> None:
     shop.revision(
         """\
         op.execute("COMMENT ON TABLE users IS 'x'; GRANT SELECT ON users TO PUBLIC")
         op.execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = 9999',"
+                   " current_database()); EXECUTE format('COMMENT ON DATABASE %I IS NULL',"
                    " current_database()); END $$")
         """
     )
@@ -99,7 +149,7 @@ def test_productions_connection_cannot_be_written_to(shop: Project, database: Da
     )
     found = verdict(shop)
     assert found["verdict"] == "apply-failed"
-    assert "read-only transaction" in found["failure"]
+    assert "uses a connection of one, which could be production's" in found["failure"]
     assert database.scalar("SELECT count(*) FROM users") == 2
 
 
@@ -117,6 +167,42 @@ def test_imported_code_connects_to_nothing(
     found = verdict(shop)
     assert found["verdict"] == "apply-failed"
     assert "connects to a database with a driver" in found["failure"]
+    assert database.scalar("SELECT count(*) FROM users") == 2
+
+
+OLDER = {
+    "the engine of an application": "c = app.engine.raw_connection()",
+    "production's, rolled back": (
+        "c = op.get_context().config.attributes['connection'].connection; c.rollback()"
+    ),
+    "that of a driver": "c = app.connection",
+}
+
+
+@pytest.mark.parametrize("whose", OLDER)
+def test_connections_older_than_the_rehearsal_are_not_used(
+    shop: Project, database: Database, whose: str
+) -> None:
+    url = database.url("psycopg2").render_as_string(hide_password=False)
+    dsn = database.url().set(drivername="postgresql").render_as_string(hide_password=False)
+    (shop.root / "app.py").write_text(
+        "import psycopg, sqlalchemy as sa\n"
+        f"engine = sa.create_engine({url!r})\nengine.connect().close()\n"
+        f"connection = psycopg.connect({dsn!r})\n"
+    )
+    shop.edit_env(
+        r"^( +)context\.configure\(", r"\1config.attributes['connection'] = connection\n\g<0>"
+    )
+    shop.edit_env(r"^from alembic import context$", r"\g<0>\nimport app")
+    shop.revision(
+        f"import app\n{OLDER[whose]}\n"
+        "cursor = c.cursor()\ncursor.execute('DELETE FROM users')\nc.commit()"
+    )
+    # Both run in programs of their own, which close what they leave open.
+    done = shop.alembic_subprocess("zanith-verify")
+    assert done.exit_code == 4, done.output
+    assert "It was kept from that" in done.stdout
+    shop.alembic_subprocess("zanith-plan")
     assert database.scalar("SELECT count(*) FROM users") == 2
 
 
@@ -179,15 +265,24 @@ def test_an_engine_in_autocommit_can_be_rehearsed(
     assert database.dump_of_all() == before
 
 
+@pytest.mark.parametrize("arguments", [(), ("--schema-from-production",)])
 def test_a_schema_that_was_there_before_the_first_revision_is_made(
-    project: Project, database: Database
+    project: Project, database: Database, arguments: tuple[str, ...]
 ) -> None:
     database.execute(f"CREATE SCHEMA app; ALTER DATABASE {database.name} SET search_path = app")
     project.edit_env(r"^target_metadata = .*$", "target_metadata = None")
-    project.revision(USERS, rev_id="first")
+    project.revision(USERS, "op.drop_table('users')", rev_id="first")
+    if len(arguments) == 0:
+        # Not even the version table is there yet.
+        assert "downgrade_differs" not in kinds(verdict(project))
     project.upgrade()
-    project.revision("op.add_column('users', sa.Column('note', sa.Text))")
-    assert verdict(project)["verdict"] == "ok"
+    project.revision(
+        "op.add_column('users', sa.Column('note', sa.Text))", "op.drop_column('users', 'note')"
+    )
+    project.settings(pg_dump=str(database.server.bin("pg_dump")))
+    found = verdict(project, *arguments)
+    assert (found["verdict"], found["failure"]) == ("ok", None)
+    assert kinds(found) == ["not_compared"]
     assert project.alembic("zanith-drift").exit_code == 0
 
 
@@ -362,6 +457,61 @@ def test_what_only_looks_like_public_or_an_extension_is_loaded(
     shop.settings(pg_dump=str(database.server.bin("pg_dump")))
     found = verdict(shop, "--schema-from-production")
     assert (found["verdict"], found["failure"]) == ("ok", None)
+
+
+def test_a_foreign_table_of_production_leads_nowhere(
+    shop: Project, database: Database, make_database: MakeDatabase
+) -> None:
+    remote = make_database()
+    remote.execute("CREATE TABLE r (n int); INSERT INTO r VALUES (1)")
+    database.execute(
+        f"""
+        CREATE EXTENSION postgres_fdw;
+        CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{database.server.host}',
+            port '{database.server.port}', dbname '{remote.name}');
+        CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (user 'postgres');
+        CREATE FOREIGN TABLE r (n int) SERVER s;
+        """
+    )
+    shop.settings(pg_dump=str(database.server.bin("pg_dump")))
+    shop.revision("op.execute('DELETE FROM r')")
+    found = verdict(shop, "--schema-from-production")
+    assert found["verdict"] == "apply-failed"
+    assert "user mapping not found" in found["failure"]
+    assert remote.scalar("SELECT count(*) FROM r") == 1
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "LANGUAGE plpgsql AS $$ BEGIN PERFORM public.dblink_exec('{dsn}', 'DELETE FROM r');"
+        " RETURN NEW; END $$",
+        "LANGUAGE plpgsql AS $a$ BEGIN EXECUTE 'SELECT 1'; PERFORM public.called(); RETURN NEW; END $a$",
+    ],
+)
+def test_a_trigger_of_production_reaches_nothing(
+    shop: Project, database: Database, make_database: MakeDatabase, function: str
+) -> None:
+    remote = make_database()
+    remote.execute("CREATE TABLE r (n int); INSERT INTO r VALUES (1)")
+    dsn = f"host={database.server.host} port={database.server.port} user=postgres dbname={remote.name}"
+    database.execute(
+        f"""
+        CREATE EXTENSION dblink;
+        CREATE FUNCTION called() RETURNS text LANGUAGE sql AS
+            $$ SELECT public.dblink_exec('{dsn}', 'DELETE FROM r') $$;
+        CREATE FUNCTION far() RETURNS trigger {function.format(dsn=dsn)};
+        CREATE TRIGGER far BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION far();
+        """
+    )
+    shop.settings(pg_dump=str(database.server.bin("pg_dump")))
+    shop.revision("op.execute('ALTER TABLE users ADD note text')", rev_id="note")
+    # A function that nobody calls is in nobody's way.
+    assert verdict(shop, "--schema-from-production", "--no-rehearsals")["failure"] is None
+    shop.revision("op.execute('INSERT INTO users VALUES (9)')", rev_id="more")
+    found = verdict(shop, "--schema-from-production")
+    assert found["failed_revision"] == "more"
+    assert remote.scalar("SELECT count(*) FROM r") == 1
 
 
 def test_functions_of_types_of_ones_own_are_no_drift_in_a_schema(shop: Project) -> None:

@@ -11,6 +11,7 @@ import logging
 import uuid
 import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, event
@@ -26,7 +27,7 @@ from alembic_zanith.steps import Step
 
 from .records import Circumstances, RunRecord, is_refusal
 from .snapshots import Snapshots
-from .writing import is_complete, write_rows, write_snapshots
+from .writing import is_complete, waiting_at_most, write_rows, write_snapshots
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -118,6 +119,8 @@ class Recorder:
         """Note a step."""
         if self._current is not None:
             self._current.steps.append(step)
+            if step.error is None and is_autocommit(self._connection):
+                step.is_committed = True
 
     def restart(self) -> None:
         """Forget the steps of a revision that is tried again."""
@@ -141,7 +144,10 @@ class Recorder:
             return
         finished, self._finished = self._finished, []
         try:
-            self._write(self._connection, finished)
+            with ExitStack() as stack:
+                if not self._settings.lock_timeout:
+                    stack.enter_context(waiting_at_most(self._connection, _PATIENCE))
+                self._write(self._connection, finished)
         except self._errors as error:
             self._give_up(error)
         if not is_autocommit(self._connection):
@@ -222,7 +228,13 @@ class Recorder:
 
     @property
     def _errors(self) -> tuple[type[Exception], ...]:
-        return (ZanithError, SQLAlchemyError, OSError, driver_errors(self._connection))
+        return (
+            ZanithError,
+            SQLAlchemyError,
+            OSError,
+            UnicodeError,
+            driver_errors(self._connection),
+        )
 
     def _record_failure(self, records: list[RunRecord], error: BaseException) -> None:
         if not records:

@@ -17,7 +17,7 @@ from alembic_zanith.config.sources import flag_values
 from alembic_zanith.errors import RefusedError
 from alembic_zanith.failures import reason_of
 from alembic_zanith.outcomes import RunOutcome, StepStatus
-from alembic_zanith.redaction import without_secrets
+from alembic_zanith.redaction import without_passwords, without_secrets
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.steps import Step
 
@@ -241,7 +241,7 @@ def error_text(error: BaseException) -> str:
     text = str(error) if is_refusal(error) else reason_of(error)
     if isinstance(error, SystemExit):  # all that sys.exit(3) says is 3
         text = f"SystemExit: {text}"
-    return without_secrets(text)[:_LONGEST_ERROR]
+    return without_passwords(without_secrets(text))[:_LONGEST_ERROR]
 
 
 def _shortened(sql: str) -> str:

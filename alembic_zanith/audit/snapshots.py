@@ -75,7 +75,7 @@ class Snapshots:
         }
         try:
             snapshot = _unhurried(connection, lambda: take_snapshot(connection, **options))
-        except (SQLAlchemyError, ZanithError) as error:
+        except (SQLAlchemyError, ZanithError, UnicodeError) as error:
             if connection.invalidated and isinstance(error, DBAPIError):
                 raise explained("The run of migrations", error) from error
             self._takes_any = False

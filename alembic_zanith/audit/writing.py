@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection
 
 from alembic_zanith.identifiers import literal, quote
 from alembic_zanith.locking.connections import driver_errors, quietly
+from alembic_zanith.redaction import without_secrets_within
 from alembic_zanith.sql import is_autocommit, one
 
 _RUN = {
@@ -140,7 +141,10 @@ def write_snapshots(
         known = set(str(found or "").split())
         for digest, content in snapshots.items():
             if digest not in known:
-                values = {"digest": literal(digest), "content": _json(content)}
+                values = {
+                    "digest": literal(digest),
+                    "content": _json(without_secrets_within(content)),
+                }
                 quietly(connection, _SNAPSHOT.format(snapshots=table, **values))
 
 
@@ -150,6 +154,31 @@ def _json(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     text = text.replace("\\u0000", "").encode("utf-8", "replace").decode()
     return literal(text)
+
+
+_WAITS_LITTLE = """
+SELECT pg_catalog.set_config('alembic_zanith.lock_timeout',
+                             pg_catalog.current_setting('lock_timeout'), true),
+       pg_catalog.set_config('lock_timeout', '{patience}', true)
+"""
+_WAITS_AS_BEFORE = """
+SELECT pg_catalog.set_config('lock_timeout',
+                             pg_catalog.current_setting('alembic_zanith.lock_timeout'), true)
+"""
+
+
+@contextmanager
+def waiting_at_most(connection: Connection, patience: str) -> Iterator[None]:
+    """Wait for a lock no longer than so in the block, which leaves the transaction in order."""
+    if is_autocommit(connection):  # where a setting would stay
+        yield
+        return
+    quietly(connection, _WAITS_LITTLE.format(patience=patience))
+    try:
+        yield
+    finally:
+        with suppress(driver_errors(connection)):
+            quietly(connection, _WAITS_AS_BEFORE)
 
 
 _SAVEPOINT = "_zanith_audit"
@@ -162,16 +191,17 @@ def _savepoint(connection: Connection) -> Iterator[None]:
         yield
         return
     quietly(connection, f"SAVEPOINT {_SAVEPOINT}")
-    with _rolled_back_on_error(connection):
+    # UnicodeError: a script may have chosen a client_encoding that has not all characters.
+    with _rolled_back_on(connection, driver_errors(connection), UnicodeError):
         yield
         quietly(connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
 
 
 @contextmanager
-def _rolled_back_on_error(connection: Connection) -> Iterator[None]:
+def _rolled_back_on(connection: Connection, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
-    except driver_errors(connection):
+    except errors:
         quietly(connection, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
         quietly(connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
         raise
@@ -186,5 +216,6 @@ def _in_savepoint(connection: Connection, statement: str) -> None:
             quietly(connection, statement)
     else:
         at_once = f"SAVEPOINT {_SAVEPOINT}; {statement}; RELEASE SAVEPOINT {_SAVEPOINT}"
-        with _rolled_back_on_error(connection):
+        # What cannot be encoded has not been sent, and made no savepoint.
+        with _rolled_back_on(connection, driver_errors(connection)):
             quietly(connection, at_once)

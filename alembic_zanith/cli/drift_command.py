@@ -18,6 +18,7 @@ from alembic_zanith.verify.shadow import ShadowRequest
 from .errors import RehearsingCommand
 from .flags import flags_set
 from .options import database_option, json_option
+from .pending import require_known
 from .project import Database, Project
 from .shadow import production_of, shadow_flags, shadow_options
 
@@ -53,6 +54,7 @@ def zanith_drift(
         settings = settings_of(visited.context)
         request = ShadowRequest(settings.shadow_topology, settings.shadow_url, keep)
         with production_of(visited, settings, scripts) as production:
+            require_known(production.scripts, production.heads)
             return find_drift(production, request)
 
     given = shadow_flags(shadow_url, topology)

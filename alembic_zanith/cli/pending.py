@@ -196,6 +196,12 @@ def _differences(scripts: list[Script], side: _Side) -> Iterator[str]:
         yield f"{path} is another in the work tree, which is what was planned, than at {side.name}."
 
 
+def require_known(script: ScriptDirectory, heads: tuple[str, ...]) -> None:
+    """Raise `UnknownObjectError` where a database is at a revision that has no script."""
+    with _unknown_explained(script, heads):
+        script.get_revisions(heads)
+
+
 @contextmanager
 def _unknown_explained(script: ScriptDirectory, heads: tuple[str, ...]) -> Iterator[None]:
     try:

@@ -131,8 +131,15 @@ def zanith_verify(
             replace(each, database=label if len(found) > 1 else None)
             for label, each in found.items()
         ]
-        results = _with_receipt(results, [*taken.values()], scripts, Path(settings.receipt))
+        not_written: ZanithError | None = None
+        try:
+            results = _with_receipt(results, [*taken.values()], scripts, Path(settings.receipt))
+        except ZanithError as error:
+            # What was found out is not to be lost for that.
+            not_written = error
     _show(results, format_name, output, verbose=verbose)
+    if not_written is not None:
+        raise not_written
     ctx.exit(max(each.verdict.exit_status for each in results))
 
 
@@ -154,8 +161,7 @@ def _with_receipt(
     if not any(each.scripts for each in taken):
         return [*results]
     if not all(each.verdict is Verdict.OK for each in results):
-        if path.is_file():
-            path.unlink()
+        _take_away(path)
         return [*results]
     rehearsals = tuple(
         Rehearsal(
@@ -175,6 +181,17 @@ def _with_receipt(
     return [replace(each, receipt=str(path)) for each in results]
 
 
+def _take_away(path: Path) -> None:
+    try:
+        if path.is_file():
+            path.unlink()
+    except OSError as error:
+        raise ZanithError(
+            f"The receipt of an earlier rehearsal is still there: {path}: {error.strerror}. "
+            "Delete it."
+        ) from error
+
+
 def _show(
     results: Sequence[Verification], format_name: str, output: str | None, *, verbose: bool
 ) -> None:
@@ -185,6 +202,7 @@ def _show(
     try:
         Path(str(output)).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
+        click.echo(text, nl=False)
         raise ZanithError(f"The report was not written: {output}: {error.strerror}.") from error
     for each in results:
         label = f"{each.database}: " if each.database else ""

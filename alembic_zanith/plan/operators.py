@@ -7,6 +7,8 @@ import operator
 from collections.abc import Callable, ItemsView, KeysView, ValuesView
 from typing import Any
 
+from alembic_zanith.failures import raised
+
 from .pure import NotKnown
 
 LARGEST = 10_000
@@ -55,7 +57,7 @@ def tried(call: Callable[[], Any]) -> Any:
     except NotKnown:
         raise
     except Exception as error:  # of whatever the script's values do: anything
-        raise NotKnown(f"it raises {type(error).__name__}: {error}") from error
+        raise NotKnown(raised(error)) from error
 
 
 def items_of(value: Any) -> list[Any] | str:

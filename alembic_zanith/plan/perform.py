@@ -18,6 +18,7 @@ from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql.elements import ClauseElement
 
 from alembic_zanith import hooks
+from alembic_zanith.failures import raised
 
 from .pure import NotKnown
 from .stand_in import NeedsDatabase, StandIn, Unread
@@ -97,10 +98,10 @@ class Performer:
         except NeedsDatabase as reason:
             return NotKnown(str(reason))
         except Exception as error:  # of arguments that do not fit, or of an implementation
-            raised = NotKnown(f"it raises {type(error).__name__}: {error}")
+            unknown = NotKnown(raised(error))
             if len(self.noted) == before:
-                raise raised from error
-            return raised
+                raise unknown from error
+            return unknown
 
     def send(self, statement: Any, call: ast.Call) -> None:
         """Note a statement that a connection, session or cursor is given."""

@@ -23,6 +23,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import ExecutableDDLElement
 
 from alembic_zanith import hooks
+from alembic_zanith.failures import raised
 from alembic_zanith.risk import operations as _entries  # noqa: F401 -- registers them
 from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change
@@ -208,7 +209,7 @@ class _Recorder:
             except (KeyboardInterrupt, GeneratorExit):
                 raise
             except BaseException as error:  # of the script: anything at all
-                ended = f"it raises {type(error).__name__}: {error}"
+                ended = raised(error)
                 stopped = self._stopped_at(error)
         if ended is not None:
             self._note_what_is_behind(stopped)

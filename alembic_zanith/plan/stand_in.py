@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.pool import Pool
 
 from alembic_zanith.drivers import drivers_refusing
 
@@ -133,10 +134,12 @@ def no_database() -> Iterator[None]:
     token = _NO_DATABASE.set(True)
     event.listen(Engine, "do_connect", _refuse_connect)
     event.listen(Engine, "before_cursor_execute", _refuse_statement)
+    event.listen(Pool, "checkout", _refuse_pooled)
     try:
-        with drivers_refusing(lambda: NeedsDatabase("it connects to a database with a driver")):
+        with drivers_refusing(lambda: NeedsDatabase("it uses a driver's connection by itself")):
             yield
     finally:
+        event.remove(Pool, "checkout", _refuse_pooled)
         event.remove(Engine, "do_connect", _refuse_connect)
         event.remove(Engine, "before_cursor_execute", _refuse_statement)
         _NO_DATABASE.reset(token)
@@ -146,6 +149,11 @@ def no_database() -> Iterator[None]:
 def _refuse_connect(dialect: Any, conn_rec: Any, cargs: Any, cparams: Any) -> None:
     if _NO_DATABASE.get():
         raise NeedsDatabase("it connects to a database by itself")
+
+
+def _refuse_pooled(dbapi_connection: Any, connection_record: Any, connection_proxy: Any) -> None:
+    if _NO_DATABASE.get():
+        raise NeedsDatabase("it takes a connection of an engine by itself")
 
 
 def _refuse_statement(

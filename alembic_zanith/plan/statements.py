@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.operations import Operations
 
+from alembic_zanith.failures import raised
+
 from .evaluate import ScriptFunction
 from .operators import items_of
 from .perform import is_block
@@ -216,11 +218,11 @@ def _batch(
     block: contextlib.AbstractContextManager[Any], node: ast.stmt, reader: ScriptReader
 ) -> Iterator[Any]:
     """Enter a block of Alembic's; what it raises is a reason, and stops nothing."""
-    where = f"line {node.lineno}: it raises"
+    where = f"line {node.lineno}:"
     try:
         value = block.__enter__()
     except Exception as error:  # of arguments that it does not know
-        reason = f"{where} {type(error).__name__}: {error}"
+        reason = f"{where} {raised(error)}"
         reader.missed(reason)
         yield NotKnown(reason)
         return
@@ -228,7 +230,7 @@ def _batch(
     try:
         block.__exit__(None, None, None)
     except Exception as error:  # of an implementation that wants a database
-        reader.missed(f"{where} {type(error).__name__}: {error}")
+        reader.missed(f"{where} {raised(error)}")
 
 
 def stored_in(node: ast.AST) -> Iterator[str]:

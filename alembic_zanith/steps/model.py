@@ -9,14 +9,30 @@ from typing import TYPE_CHECKING
 
 from alembic_zanith.plan.model import Suppression
 from alembic_zanith.risk.assessment import Assessment
+from alembic_zanith.risk.statements.parser import UnreadableSqlError, parse
 
 if TYPE_CHECKING:
     from alembic.operations import MigrateOperation
 
-_WRITES_ROWS = re.compile(
-    r"\s*(INSERT|UPDATE|DELETE|MERGE|COPY|WITH\b.*\b(INSERT|UPDATE|DELETE|MERGE))\b",
-    re.IGNORECASE | re.DOTALL,
-)
+_WRITES_ROWS = re.compile(r"\s*(INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
+_MAY_WRITE_ROWS = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE|COPY)\b", re.IGNORECASE)
+_WRITING = ("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt")
+
+
+def _writes_rows(statement: str) -> bool:
+    """Whether the rows that the driver counts for a statement are rows that it has written.
+
+    Of a SELECT they are those that it returns, whatever is written by a WITH in front of it.
+    """
+    if _WRITES_ROWS.match(statement):
+        return True
+    if _MAY_WRITE_ROWS.search(statement) is None:
+        return False
+    try:
+        last = parse(statement)[-1]
+    except (UnreadableSqlError, IndexError):
+        return False
+    return last.name in _WRITING or (last.name == "copy_stmt" and last.node.is_from)
 
 
 @dataclass
@@ -46,7 +62,7 @@ class Step:
 
     def count(self, statement: str, rows: int) -> None:
         """Note how many rows a statement has written, as the driver says."""
-        if rows >= 0 and _WRITES_ROWS.match(statement) and "_zanith_migration" not in statement:
+        if rows >= 0 and _writes_rows(statement) and "_zanith_migration" not in statement:
             self.rows = (self.rows or 0) + rows
 
     def end(self, error: BaseException | None = None) -> None:

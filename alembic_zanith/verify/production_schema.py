@@ -6,16 +6,17 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.identifiers import QualifiedName, literal, quote
-from alembic_zanith.redaction import without_passwords
-from alembic_zanith.risk.statements.parser import parse
+from alembic_zanith.redaction import one_line, without_passwords
+from alembic_zanith.risk.statements.parser import Statement, parse
 from alembic_zanith.sql import run, scalar
 
 from .shadow.connecting import production_url
+from .shadow.reach import body_of, language_of
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
@@ -32,6 +33,8 @@ _OPTIONS = (
     "--lock-wait-timeout=10s",
     "--no-password",
 )
+Beyond = Callable[[str], Iterable[str]]
+
 _LONGEST_SECONDS = 600
 # Each takes locks, and a server has room for so many of one transaction:
 # https://www.postgresql.org/docs/current/runtime-config-locks.html
@@ -109,13 +112,16 @@ def load_schema(
     version_table: str,
     version_table_schema: str | None,
     heads: Sequence[str],
+    beyond: Beyond,
 ) -> None:
     """Make the schema of a dump on the shadow, and have it stand at production's revisions.
+
+    `beyond` says what SQL does beyond the shadow: triggers run what no script has called.
 
     Raises `DBAPIError` where a statement fails, as for an extension that the server has not got.
     """
     path = scalar(shadow, "SELECT pg_catalog.current_setting('search_path')")
-    for number, statement in enumerate(_statements(dump, shadow), 1):
+    for number, statement in enumerate(_statements(dump, shadow, beyond), 1):
         run(shadow, statement)
         if number % _AT_ONCE == 0:
             shadow.commit()
@@ -130,13 +136,36 @@ def load_schema(
     shadow.commit()
 
 
-def _statements(dump: str, shadow: Connection) -> Iterable[str]:
+def _statements(dump: str, shadow: Connection, beyond: Beyond) -> Iterable[str]:
     for each in parse(_META.sub("", dump)):
         setting = _SETTING.match(each.text.strip())
         if setting is not None and not _is_known(shadow, setting[1]):
             continue
+        if each.name == "create_user_mapping_stmt":
+            continue  # without one a foreign table leads nowhere
         if not _THERE.match(_code(each.text)):
-            yield each.text
+            yield _staying(each, beyond) if each.name == "create_function_stmt" else each.text
+
+
+def _staying(function: Statement, beyond: Beyond) -> str:
+    """Return a function without its body, if that would do something beyond the shadow."""
+    reason = next(iter(beyond(function.text)), None)
+    if reason is None:
+        return function.text
+    body = body_of(function)
+    if not body or f"${body}$" not in function.text:
+        raise ZanithError(
+            f"Production has a function that {reason}, and is not to do so on a shadow: "
+            f"{one_line(function.text)}. Start from the first revision."
+        )
+    why = f"A rehearsal does not run this function: it {reason}"
+    # In SQL nothing raises an error of one's own, but a cast tells what it cannot cast.
+    no_body = (
+        f"BEGIN RAISE EXCEPTION USING MESSAGE = {literal(why)}; END"
+        if language_of(function) == "plpgsql"
+        else f"SELECT CAST({literal(why)} AS pg_catalog.int4)"
+    )
+    return function.text.replace(f"${body}$", f"${no_body}$")
 
 
 def _code(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from alembic.runtime.migration import MigrationStep, RevisionStep
 
 from alembic_zanith.identifiers import quote
+from alembic_zanith.locking.connections import driver_connection
 from alembic_zanith.snapshots import Snapshot, take_snapshot
 from alembic_zanith.sql import reading, run, scalar
 from alembic_zanith.steps import StepsListener
@@ -35,6 +36,7 @@ class ShadowedProject:
         self.guard: SchemaGuard | ServerGuard = ServerGuard(
             is_productions_server=shadow.is_on_productions_server
         )
+        self._beyond = self.guard.reasons
         if shadow.schema is not None:
             self.guard = SchemaGuard.of(shadow.connection, shadow.schema)
             shadow.connection.rollback()
@@ -43,7 +45,7 @@ class ShadowedProject:
             shadow.connection,
             production.settings,
             production.arguments,
-            self.guard.after,
+            self.guard,
             production.context.version_table_schema,
         )
 
@@ -74,8 +76,9 @@ class ShadowedProject:
                 self.shadow.connection,
                 dump,
                 version_table=context.version_table,
-                version_table_schema=self._version_schema(),
+                version_table_schema=self._version_schema() or self._default_schema(),
                 heads=production.heads,
+                beyond=self._beyond,
             )
             self._make_schemas()
             return
@@ -107,6 +110,8 @@ class ShadowedProject:
         """Go on in a session of its own, as the next deploy does."""
         self.shadow.connection.invalidate()
         self.shadow.connection.rollback()
+        # At once, so that what goes wrong is told as what it is.
+        driver_connection(self.shadow.connection)
 
     def replayed(self) -> list[RevisionStep]:
         """Return the steps from an empty database to where production is."""
@@ -147,7 +152,7 @@ class ShadowedProject:
                 schemas=None if self.shadow.schema is None else [self.shadow.schema],
                 version_tables=[
                     (
-                        self.shadow.schema or self._version_schema() or "public",
+                        self.shadow.schema or self._version_schema() or self._default_schema(),
                         self._production.context.version_table,
                     )
                 ],

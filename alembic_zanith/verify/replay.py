@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from sqlalchemy.pool import Pool
 
 from alembic_zanith import hooks
 from alembic_zanith.config import DestructiveOps, Mode, Settings, ShadowCheck
@@ -23,6 +24,7 @@ from alembic_zanith.enforcement.rehearsal import rehearsing
 from alembic_zanith.enforcement.watch import Watch
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.failures import reason_of
+from alembic_zanith.locking.connections import driver_connection
 from alembic_zanith.plan.record import Translate
 from alembic_zanith.plan.scripts import source_of
 from alembic_zanith.plan.source import opens_connections
@@ -52,18 +54,28 @@ class ReachesElsewhereError(ZanithError):
     """A script would reach another database than the shadow."""
 
 
+class Guarding(Protocol):
+    """Who looks at the database around each script."""
+
+    def before(self, connection: Connection) -> None:
+        """Look at it before the script runs."""
+
+    def after(self, connection: Connection) -> None:
+        """Raise `ZanithError` if the script has done what is to be rolled back."""
+
+
 @dataclass
 class ScriptRunner:
     """The project on a shadow: runs scripts there, as production would run them.
 
-    `production` is the context that env.py has configured. `after` is called when a script is done.
+    `production` is the context that env.py has configured. `guard` looks at what a script does.
     """
 
     production: MigrationContext
     connection: Connection
     settings: Settings
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    after: Callable[[Connection], None] | None = None
+    guard: Guarding | None = None
     version_table_schema: str | None = None
 
     def context(self) -> MigrationContext:
@@ -120,9 +132,8 @@ class ScriptRunner:
             if on_script is not None:
                 on_script(script)
             try:
-                watched(**arguments)
-                if self.after is not None:
-                    self.after(self.connection)
+                with self._guarded():
+                    watched(**arguments)
             except (ReachesElsewhereError, KeyboardInterrupt, GeneratorExit, CancelledError):
                 raise
             except BaseException as error:  # sys.exit() too
@@ -130,6 +141,21 @@ class ScriptRunner:
                 raise ScriptFailedError(script, direction, reason_of(error)) from error
 
         return call
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Have the guard look at the end of a script, and before each COMMIT of it."""
+        if self.guard is None:
+            yield
+            return
+        guard, connection = self.guard, self.connection
+        guard.before(connection)
+        event.listen(connection, "commit", guard.after)
+        try:
+            yield
+        finally:
+            event.remove(connection, "commit", guard.after)
+        guard.after(connection)
 
     def _end(self) -> None:
         """Leave no transaction open, whatever has happened."""
@@ -182,10 +208,12 @@ def _kept_in(connection: Connection) -> Iterator[None]:
     token = _SHADOW.set(connection)
     event.listen(Engine, "do_connect", _refuse_to_connect)
     event.listen(Engine, "before_cursor_execute", _refuse_elsewhere)
+    event.listen(Pool, "checkout", _refuse_to_take)
     try:
-        with drivers_refusing(_by_driver):
+        with drivers_refusing(_by_driver, _is_shadows), hooks.checking_pooled(_refuse_pooled):
             yield
     finally:
+        event.remove(Pool, "checkout", _refuse_to_take)
         event.remove(Engine, "do_connect", _refuse_to_connect)
         event.remove(Engine, "before_cursor_execute", _refuse_elsewhere)
         _SHADOW.reset(token)
@@ -193,12 +221,32 @@ def _kept_in(connection: Connection) -> Iterator[None]:
 
 def _by_driver() -> ReachesElsewhereError:
     return ReachesElsewhereError(
-        "A script, or what it imports, connects to a database with a driver, which could be "
-        "production. It was kept from that. Use op.get_bind() in its place."
+        "A script, or what it imports, connects to a database with a driver, or uses a connection "
+        "of one, which could be production's. It was kept from that. Use op.get_bind() in its "
+        "place."
     )
 
 
+def _is_shadows(connection: Any) -> bool:
+    kept = _SHADOW.get()
+    return kept is None or connection is driver_connection(kept)
+
+
+def _refuse_pooled(pooled: Any) -> None:
+    """Refuse a cursor of a connection that another engine has made, however long ago."""
+    kept = _SHADOW.get()
+    if kept is not None and pooled._pool is not kept.engine.pool:
+        raise ReachesElsewhereError(
+            "A script takes the connection of another engine than the shadow's, which could be "
+            "production's. It was kept from that. Use op.get_bind() in its place."
+        )
+
+
 # SQLAlchemy looks at the names of the arguments.
+def _refuse_to_take(dbapi_connection: Any, connection_record: Any, connection_proxy: Any) -> None:
+    _refuse_pooled(connection_proxy)
+
+
 def _refuse_to_connect(dialect: Any, conn_rec: Any, cargs: Any, cparams: Any) -> None:
     kept = _SHADOW.get()
     if kept is not None and dialect is not kept.dialect:

@@ -108,6 +108,9 @@ class SchemaGuard:
         for reason in self._reach.reasons(statement):
             raise _not_apart(reason, statement)
 
+    def before(self, connection: Connection) -> None:
+        """Begin with a script; what is outside of the schema is known already."""
+
     def began(self, step: Step) -> None:
         """Hear that a step has begun."""
 

@@ -18,7 +18,7 @@ from alembic_zanith.failures import reason_of
 from alembic_zanith.identifiers import literal
 from alembic_zanith.locking.connections import driver_connection, engine_beside, is_same
 from alembic_zanith.redaction import without_passwords
-from alembic_zanith.sql import scalar
+from alembic_zanith.sql import one, scalar
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -63,9 +63,14 @@ def shown(url: URL) -> str:
     >>> shown(URL.create("postgresql", "app", "s3cret", "db", 5432, "shop"))
     'database shop on db:5432'
     """
-    host = url.host or str(url.query.get("host") or "the local socket")
-    port = url.port or url.query.get("port")
-    return f"database {url.database} on {host}" + (f":{port}" if port else "")
+    # What drivers are told by the query wins.
+    name = url.query.get("dbname") or url.database
+    if "service" in url.query:
+        return f"database {f'{name} ' if name else ''}of the service {url.query['service']}"
+    host = url.query.get("host") or url.host or "the local socket"
+    where = host if isinstance(host, str) else ", ".join(host)
+    port = url.query.get("port") or url.port
+    return f"database {name} on {where}" + (f":{port}" if port else "")
 
 
 def psql_command(url: URL) -> str:
@@ -89,11 +94,24 @@ class Session:
     settings: tuple[tuple[str, str], ...]
     default_schema: str | None
 
-    def hold_on(self, engine: Engine) -> Engine:
-        """Begin each session of an engine so, one that replaces a lost one too."""
+    def hold_on(self, engine: Engine, place: str) -> Engine:
+        """Begin each session of an engine so, one that replaces a lost one too.
+
+        `place` is where it has to be (`place_of`). A URL may name several hosts, a service or a
+        pooler, and lead elsewhere the next time. There each session raises
+        `ShadowUnreachableError`.
+        """
 
         def begin(connection: Any, record: object) -> None:
             cursor = connection.cursor()
+            cursor.execute(_PLACE.format(database="pg_catalog.current_database()"))
+            (there,) = cursor.fetchone()
+            if there != place:
+                cursor.close()
+                raise ShadowUnreachableError(
+                    f"A new connection to the {shown(engine.url)} led to another database than "
+                    "the one before, or its server was started anew. Nothing was done there."
+                )
             for name, value in self.settings:
                 cursor.execute(
                     f"SELECT pg_catalog.set_config({literal(name)}, {literal(value)}, false)"
@@ -110,6 +128,20 @@ class Session:
             # After SQLAlchemy's own look at the server, which comes with its first connection.
             event.listen(engine, "connect", name_schema)
         return engine
+
+
+# The server by when it was started, which no other one was in the same microsecond.
+_PLACE = """
+SELECT pg_catalog.concat_ws(' ', d.oid, d.datname,
+                            extract(epoch FROM pg_catalog.pg_postmaster_start_time()))
+  FROM pg_catalog.pg_database AS d WHERE d.datname = {database}
+"""
+
+
+def place_of(connection: Connection, database: str | None = None) -> str:
+    """Return which database of which server this is, or would be another one of that server."""
+    name = "pg_catalog.current_database()" if database is None else literal(database)
+    return str(one(connection, _PLACE.format(database=name))[0])
 
 
 # What decides how SQL reads and runs. Timeouts are production's own affair.

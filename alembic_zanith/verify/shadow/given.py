@@ -26,6 +26,7 @@ from .connecting import (
     engine_to,
     hidden,
     log,
+    place_of,
     psql_command,
     server_version,
     session_like,
@@ -64,7 +65,8 @@ def given_database(production: Connection, request: ShadowRequest) -> Iterator[S
             wipe(connection, marker.found)
             version = server_version(connection)
             is_shared = identity_of(connection).is_on_server_of(identity)
-        shadow_engine = session.hold_on(engine_to(production, url))
+            place = place_of(connection)
+        shadow_engine = session.hold_on(engine_to(production, url), place)
         with connected(shadow_engine, _ADVICE) as connection:
             how = (
                 f"It is left as it is until the next rehearsal in it, which wipes it. To look at "
@@ -78,7 +80,7 @@ def given_database(production: Connection, request: ShadowRequest) -> Iterator[S
                 # Else it would wait for locks of this one.
                 close(connection)
                 if not request.keep:
-                    _wipe_again(engine, marker, url)
+                    _wipe_again(engine, marker, url, place)
 
 
 def _url(text: str | None) -> URL:
@@ -218,10 +220,14 @@ def _require_empty(found: Sequence[object], consequence: str) -> None:
     )
 
 
-def _wipe_again(engine: Engine, marker: Marker, url: URL) -> None:
+def _wipe_again(engine: Engine, marker: Marker, url: URL, place: str) -> None:
     """Leave the database empty. What cannot be done now the next rehearsal does."""
     try:
         with _failures_told(url), connected(engine) as connection:
+            if place_of(connection) != place:
+                raise ShadowUnreachableError(
+                    "A new connection led to another database, where nothing was done."
+                )
             wipe(connection, marker.found)
             set_in_use(connection, False)
     except ShadowUnreachableError as error:

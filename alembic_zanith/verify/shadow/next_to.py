@@ -23,6 +23,7 @@ from .connecting import (
     hidden,
     log,
     noting_arguments,
+    place_of,
     production_url,
     psql_command,
     server_version,
@@ -89,7 +90,8 @@ def database_next_to(production: Connection, request: ShadowRequest) -> Iterator
             # Before the statement: an interrupt may come when the server is done with it.
             may_be_there = True
             _make(maintenance, create, name)
-        engine = session.hold_on(engine_next_to(production, name, arguments))
+            place = place_of(maintenance, name)
+        engine = session.hold_on(engine_next_to(production, name, arguments), place)
         with connected(engine, _BEHIND_A_POOLER, patience=A_MOMENT) as connection:
             _require_database(connection, name)
             version = server_version(connection)

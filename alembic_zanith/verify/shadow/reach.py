@@ -40,6 +40,10 @@ _TEMPORARY = "pg_temp"
 _FIRST_PART = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^\s".(]+))\s*\.')
 
 
+# https://www.postgresql.org/docs/current/datatype-oid.html: the types of names take numbers too
+_NUMBER = re.compile(r"\s*\d+\s*")
+
+
 class Walk:
     """Goes through all that a statement says, the code of functions and blocks included."""
 
@@ -98,12 +102,7 @@ class Walk:
     def _code(self, statement: Statement) -> Iterator[str]:
         """Yield what code reaches that is written in a string."""
         is_block = statement.name == "do_stmt"
-        options = statement.node.args if is_block else statement.node.options
-        given, body = option(options, "language"), option(options, "as")
-        language = strings([given])[0].lower() if given is not None else "plpgsql"
-        if not is_block and given is None:
-            language = "sql"
-        texts = [] if body is None else strings(getattr(unwrap(body)[1], "items", [body]))
+        language, texts = language_of(statement), _texts(statement)
         try:
             if language == "sql":
                 yield from (reason for text in texts for reason in self.reasons(text))
@@ -176,11 +175,34 @@ class Reach(Walk):
 
     def named_in_text(self, text: str) -> Iterator[str]:
         """Yield the same of a name that is written in a string, for PostgreSQL to look up."""
+        if _NUMBER.fullmatch(text):
+            yield f"names something by its number, {text.strip()}"
         found = _FIRST_PART.match(text)
         if found is not None:
             quoted, plain = found["quoted"], found["plain"]
             schema = quoted.replace('""', '"') if quoted is not None else plain.lower()
             yield from self.named([schema], may_be_system=True)
+
+
+def language_of(statement: Statement) -> str:
+    """Return what the code of a function or of a block is written in."""
+    is_block = statement.name == "do_stmt"
+    options = statement.node.args if is_block else statement.node.options
+    given = option(options, "language")
+    if given is not None:
+        return strings([given])[0].lower()
+    return "plpgsql" if is_block else "sql"
+
+
+def body_of(statement: Statement) -> str | None:
+    """Return the code of a function that is written in a string, None where none is."""
+    return next(iter(_texts(statement)), None)
+
+
+def _texts(statement: Statement) -> list[str]:
+    is_block = statement.name == "do_stmt"
+    body = option(statement.node.args if is_block else statement.node.options, "as")
+    return [] if body is None else strings(getattr(unwrap(body)[1], "items", [body]))
 
 
 def _result(node: Node) -> str:

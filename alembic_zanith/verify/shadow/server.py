@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.redaction import one_line
 from alembic_zanith.risk.statements.parser import Node, enum_name, strings
-from alembic_zanith.sql import rows
+from alembic_zanith.sql import rows, scalar
 from alembic_zanith.steps import Step
 
 from .reach import Walk
@@ -77,8 +77,43 @@ SELECT c.relname::text
   FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
  WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND l.database = 0
    AND l.mode = 'RowExclusiveLock' AND c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace
-   AND c.relname IN ('pg_authid', 'pg_auth_members', 'pg_tablespace', 'pg_subscription')
+   AND c.relname IN ('pg_auth_members', 'pg_authid', 'pg_db_role_setting', 'pg_shdescription',
+                     'pg_shseclabel', 'pg_subscription', 'pg_tablespace')
+ ORDER BY 1
 """
+
+# GRANT keeps none. But a row that is seen, of a transaction that is going on, is of this one: its
+# number is made as long as those of `pg_xact_status`.
+# https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
+_WRITTEN = """
+SELECT t.name
+  FROM (SELECT 'pg_database', xmin FROM pg_catalog.pg_database
+         WHERE datname <> pg_catalog.current_database()
+         UNION ALL SELECT 'pg_tablespace', xmin FROM pg_catalog.pg_tablespace {more}
+       ) AS t(name, xmin)
+ CROSS JOIN (SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint)
+    AS x(next)
+ WHERE pg_catalog.pg_xact_status(
+         (x.next - ((x.next - t.xmin::text::bigint) & 4294967295))::text::pg_catalog.xid8
+       ) = 'in progress'
+ LIMIT 1
+"""
+_SINCE_15 = "UNION ALL SELECT 'pg_parameter_acl', xmin FROM pg_catalog.pg_parameter_acl"
+
+# What else than the shadow's own is in those that have something of each database.
+_OF_OTHERS = {
+    "pg_db_role_setting": """
+SELECT s.setdatabase::text, s.setrole::text, s.xmin::text FROM pg_catalog.pg_db_role_setting AS s
+ WHERE s.setdatabase <> (SELECT oid FROM pg_catalog.pg_database
+                          WHERE datname = pg_catalog.current_database())
+""",
+    "pg_shdescription": """
+SELECT d.classoid::text, d.objoid::text, d.xmin::text FROM pg_catalog.pg_shdescription AS d
+ WHERE (d.classoid, d.objoid) <> ('pg_catalog.pg_database'::pg_catalog.regclass,
+                                  (SELECT oid FROM pg_catalog.pg_database
+                                    WHERE datname = pg_catalog.current_database()))
+""",
+}
 
 
 class _Beyond(Walk):
@@ -119,6 +154,16 @@ class ServerGuard:
     def __init__(self, *, is_productions_server: bool) -> None:
         self._beyond = _Beyond(is_productions_server=is_productions_server)
         self._is_productions_server = is_productions_server
+        self._of_others: dict[str, frozenset[Any]] = {}
+
+    def reasons(self, sql: str) -> Iterator[str]:
+        """Yield what SQL does beyond the shadow, each as a verb and what follows it."""
+        yield from self._beyond.reasons(sql)
+
+    def before(self, connection: Connection) -> None:
+        """Note what the server has before a script runs."""
+        if self._is_productions_server:
+            self._of_others = {each: _of_others(connection, each) for each in _OF_OTHERS}
 
     def began(self, step: Step) -> None:
         """Hear that a step has begun."""
@@ -134,12 +179,16 @@ class ServerGuard:
 
     def after(self, connection: Connection) -> None:
         """Raise `ZanithError` if something of the server was changed, which is then rolled back."""
-        if self._is_productions_server:
-            for (table,) in rows(connection, _CHANGED):
-                raise self._refused(
-                    f"what this script does: it has changed {table}, which the whole server has. "
-                    "It was rolled back"
-                )
+        if not self._is_productions_server:
+            return
+        changed = [table for (table,) in rows(connection, _CHANGED)]
+        for table in [*changed, *_written(connection)]:
+            if table in _OF_OTHERS and self._of_others[table] == _of_others(connection, table):
+                continue  # it is the shadow's own
+            raise self._refused(
+                f"what this script does: it has changed {table}, which the whole server has. "
+                "It was rolled back"
+            )
 
     def _refused(self, what: str) -> ZanithError:
         if not self._is_productions_server:
@@ -152,3 +201,13 @@ class ServerGuard:
             "Use --shadow-url with a database of another server; where production has it already, "
             "--schema-from-production is enough."
         )
+
+
+def _of_others(connection: Connection, table: str) -> frozenset[Any]:
+    return frozenset(map(tuple, rows(connection, _OF_OTHERS[table])))
+
+
+def _written(connection: Connection) -> list[str]:
+    version = int(scalar(connection, "SELECT pg_catalog.current_setting('server_version_num')"))
+    more = _SINCE_15 if version >= 150000 else ""
+    return [str(table) for (table,) in rows(connection, _WRITTEN.format(more=more))]

@@ -24,6 +24,7 @@ from .connecting import (
     engine_like,
     hidden,
     log,
+    place_of,
     production_url,
     psql_command,
     server_version,
@@ -69,7 +70,7 @@ def schema_within(production: Connection, request: ShadowRequest) -> Iterator[Sh
     url = production_url(production)
     name = f"{PREFIX}{secrets.token_hex(4)}"
     with asking(production):
-        session = session_like(production)
+        session, place = session_like(production), place_of(production)
         _require_quiet(production)
         mention_left_ones("schema", rows(production, _LEFT), production)
     # Of every session of this engine, of one that replaces a lost one too: names without a schema
@@ -78,7 +79,7 @@ def schema_within(production: Connection, request: ShadowRequest) -> Iterator[Sh
     session = replace(
         session, settings=(*settings, ("search_path", quote(name))), default_schema=name
     )
-    engine = session.hold_on(engine_like(production))
+    engine = session.hold_on(engine_like(production), place)
     may_be_there = kept = False
     try:
         with connected(engine, f"{OTHER_PLACES}.") as connection:
