@@ -1,27 +1,28 @@
 """Extensions and row security as models declare them, for autogenerate to compare.
 
-They are put into `info`, which SQLAlchemy keeps for such things, under the key `zanith`: a
-`RowSecurity` into that of a table, a list of `Extension` into that of a `MetaData`.
+They are put into `MetaData.info`, which SQLAlchemy keeps for such things, under the key `zanith`: a
+dictionary with a list `extensions`, a list `row_security`, or both. (That of a table is no place:
+Alembic writes it into `op.create_table`.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql.elements import BindParameter, ClauseElement, quoted_name
 from sqlalchemy.sql.visitors import iterate
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, did_you_mean
 from .identifiers import literal, quote
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 KEY = "zanith"
-"""The key in `Table.info` and `MetaData.info`."""
+"""The key in `MetaData.info`."""
 
 COMMANDS = ("ALL", "SELECT", "INSERT", "UPDATE", "DELETE")
 
@@ -30,6 +31,9 @@ KEYWORDS = ("PUBLIC", "CURRENT_USER", "CURRENT_ROLE", "SESSION_USER")
 https://www.postgresql.org/docs/current/sql-createpolicy.html"""
 
 Expression = str | ClauseElement
+
+_PARTS = ("extensions", "row_security")
+D = TypeVar("D")
 
 
 @dataclass(frozen=True)
@@ -107,31 +111,42 @@ class Policy:
 class RowSecurity:
     """All that a table has of row security: on, with these policies and no others.
 
-    With `force` it holds for the owner of the table as well. `RowSecurity(enabled=False)` says that
-    a table has none. A table that declares nothing is not looked at.
+    With `force` it holds for the owner of the table as well. `RowSecurity("t", enabled=False)` says
+    that a table has none. A table that nothing is declared of is not looked at.
 
     Example::
 
-        class Account(Base):
-            __tablename__ = "accounts"
-            __table_args__ = {
-                "info": {"zanith": RowSecurity(Policy("own_rows", using="owner = current_user"))}
-            }
+        RowSecurity("accounts", Policy("own_rows", using="owner = current_user"), force=True)
     """
 
+    table_name: str
     policies: tuple[Policy, ...]
+    schema: str | None
     force: bool
     enabled: bool
 
-    def __init__(self, *policies: Policy, force: bool = False, enabled: bool = True) -> None:
+    def __init__(
+        self,
+        table_name: str,
+        *policies: Policy,
+        schema: str | None = None,
+        force: bool = False,
+        enabled: bool = True,
+    ) -> None:
+        _require_name("Row security is of a table and", table_name)
         for each in policies:
             if not isinstance(each, Policy):
-                raise ConfigurationError(f"RowSecurity takes Policy objects, not {each!r}.")
+                raise ConfigurationError(
+                    f"RowSecurity({table_name!r}, …) takes Policy objects, not {each!r}."
+                )
         names = [each.name for each in policies]
         for name in names:
             if names.count(name) > 1:
-                raise ConfigurationError(f"RowSecurity has two policies of the name {name!r}.")
-        for name, value in (("policies", policies), ("force", force), ("enabled", enabled)):
+                raise ConfigurationError(
+                    f"RowSecurity({table_name!r}, …) has two policies of the name {name!r}."
+                )
+        values = {"table_name": table_name, "policies": policies, "schema": schema}
+        for name, value in {**values, "force": force, "enabled": enabled}.items():
             object.__setattr__(self, name, value)
 
 
@@ -164,16 +179,19 @@ class Extension:
         return "".join(f" {part}" for part in parts)
 
 
-def row_security_of(table: sa.Table) -> RowSecurity | None:
-    """Return what a table declares, if anything.
+def row_security_of(metadata: Iterable[sa.MetaData]) -> list[tuple[sa.Table, RowSecurity]]:
+    """Return what is declared of tables, with each table.
 
-    Raises `ConfigurationError` for something else under the key.
+    Raises `ConfigurationError` for something else under the key, a table that the models do not
+    have, and one that is declared twice.
     """
-    found = table.info.get(KEY)
-    if found is not None and not isinstance(found, RowSecurity):
-        raise ConfigurationError(
-            f"info[{KEY!r}] of table {table.fullname} has to be a RowSecurity, not {found!r}."
-        )
+    found: list[tuple[sa.Table, RowSecurity]] = []
+    for each in metadata:
+        for declared in _listed(each, "row_security", RowSecurity) or ():
+            table = _table(each, declared)
+            if any(table is other for other, _ in found):
+                raise ConfigurationError(f"Row security of {table.fullname} is declared twice.")
+            found.append((table, declared))
     return found
 
 
@@ -182,15 +200,46 @@ def extensions_of(metadata: Iterable[sa.MetaData]) -> tuple[Extension, ...] | No
 
     Raises `ConfigurationError` for something else under the key.
     """
-    lists = [each.info[KEY] for each in metadata if KEY in each.info]
-    declared: dict[str, Extension] = {}
-    for found in lists:
-        if not isinstance(found, list | tuple) or not all(isinstance(e, Extension) for e in found):
+    lists = [_listed(each, "extensions", Extension) for each in metadata]
+    if all(each is None for each in lists):
+        return None
+    # Several databases of one project may declare the same.
+    return tuple({each.name: each for found in lists for each in found or ()}.values())
+
+
+def _listed(metadata: sa.MetaData, part: str, of: type[D]) -> Sequence[D] | None:
+    declared = metadata.info.get(KEY, {})
+    if not isinstance(declared, dict):
+        raise ConfigurationError(
+            f"MetaData.info[{KEY!r}] has to be a dictionary, not {declared!r}: "
+            f"{{'extensions': [Extension('hstore')]}}."
+        )
+    for name in declared:
+        if name not in _PARTS:
+            hint = did_you_mean(str(name), _PARTS)
             raise ConfigurationError(
-                f"info[{KEY!r}] of a MetaData has to be a list of Extension, not {found!r}."
+                f"MetaData.info[{KEY!r}] has {name!r}, which is none of {', '.join(_PARTS)}.{hint}"
             )
-        declared |= {each.name: each for each in found}
-    return tuple(declared.values()) if lists else None
+    found = declared.get(part)
+    if found is None:
+        return None
+    if not isinstance(found, list | tuple) or not all(isinstance(each, of) for each in found):
+        raise ConfigurationError(
+            f"MetaData.info[{KEY!r}][{part!r}] has to be a list of {of.__name__}, not {found!r}."
+        )
+    return found
+
+
+def _table(metadata: sa.MetaData, declared: RowSecurity) -> sa.Table:
+    schema = metadata.schema if declared.schema is None else declared.schema
+    key = declared.table_name if schema is None else f"{schema}.{declared.table_name}"
+    table = metadata.tables.get(key)
+    if table is None:
+        raise ConfigurationError(
+            f"Row security is declared of {key}, and the models have no such table."
+            f"{did_you_mean(key, metadata.tables)}"
+        )
+    return table
 
 
 def is_keyword(role: str) -> bool:

@@ -1,4 +1,4 @@
-"""Autogenerate: vanished columns and tables are parked, and nothing of ours ever shows."""
+"""Autogenerate: what vanished is parked, what is declared is made, and nothing of ours shows."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def register() -> None:
     for comparator, priority in (
         (hide_names, DispatchPriority.FIRST),
         (swap_dropped, DispatchPriority.LAST),
+        (add_declared, DispatchPriority.LAST),
     ):
         plugin.add_autogenerate_comparator(
             comparator,
@@ -52,4 +53,12 @@ def swap_dropped(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDi
     from .swap import swap_drops
 
     swap_drops(context, upgrade_ops)
+    return PriorityDispatchResult.CONTINUE
+
+
+def add_declared(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
+    """After the order of all else is found: make extensions and row security as declared."""
+    from .declared import compare_declared
+
+    compare_declared(context, upgrade_ops)
     return PriorityDispatchResult.CONTINUE

@@ -28,8 +28,8 @@ class EnableRowSecurity(TableChange):
 
     def judge(self) -> Judgement:
         return _medium(
-            "Where no policy lets them pass, nobody but the owner sees rows. Policies first, in the "
-            f"same revision: {_create_policy(self.table, using='…')}"
+            "Where no policy lets them pass, nobody but the owner sees rows. Policies first, in "
+            f"the same revision: {_create_policy(self.table, using='…')}"
         )
 
 

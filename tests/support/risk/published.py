@@ -251,8 +251,8 @@ CASES = (
         "app.t",
         ("rls_change",),
         "ACCESS EXCLUSIVE",
-        "Where no policy lets them pass, nobody but the owner sees rows. Policies first, in the "
-        "same revision: op.create_policy(…, 't', schema='app', using='…')",
+        "Where no policy lets them pass, nobody but the owner sees rows. Policies first, in "
+        "the same revision: op.create_policy(…, 't', schema='app', using='…')",
         ok=(
             "CREATE TABLE app.t (c int)",
             "ALTER TABLE app.t ENABLE ROW LEVEL SECURITY",
