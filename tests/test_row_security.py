@@ -194,6 +194,8 @@ def test_history_keeps_the_statement_and_no_other(project: Project) -> None:
          "function f(integer) does not exist"),
         ("op.create_policy('p', 'accounts', using='EXISTS (SELECT FROM nowhere)')", ZanithError,
          "relation \"nowhere\" does not exist"),
+        ("op.create_policy('p', 'accounts', using='no.f(id)')", ZanithError,
+         "create_policy('p', 'accounts') changed nothing: schema \"no\" does not exist"),
         ("op.enable_rls('a_view')", ZanithError, "enable_rls('a_view') changed nothing"),
         ("op.create_policy('p', 'accounts', command='REED')", ConfigurationError,
          "command='REED' is none of ALL, SELECT, INSERT, UPDATE, DELETE."),

@@ -9,8 +9,10 @@ from alembic.operations.ops import CreateTableOp, MigrateOperation
 
 from alembic_zanith.declarations import RowSecurity, extensions_of, row_security_of
 from alembic_zanith.operations import (
+    CreateExtensionOp,
     CreatePolicyOp,
     DisableRlsOp,
+    DropExtensionOp,
     DropPolicyOp,
     EnableRlsOp,
 )
@@ -37,18 +39,34 @@ def compare_declared(context: AutogenContext, upgrade_ops: UpgradeOps) -> None:
     if not tables and extensions is None:
         return
     assert context.connection is not None
+    catalog = Catalog(context.connection, context.dialect.default_schema_name or "public")
     utils = AlembicUtils(upgrade_ops.ops)
-    default = context.dialect.default_schema_name or "public"
-    catalog = Catalog(context.connection, default)
-    names = [catalog.table(table.schema, table.name) for table, _ in tables]
-    policies = {
-        (name, policy.name)
-        for name, (_, declared) in zip(names, tables, strict=True)
-        for policy in declared.policies
-    }
     operations = utils.without_drops(
-        upgrade_ops.ops, policies, [each.name for each in extensions or ()]
+        upgrade_ops.ops,
+        [
+            (catalog.table(table.schema, table.name), policy.name)
+            for table, declared in tables
+            for policy in declared.policies
+        ],
+        [each.name for each in extensions or ()],
     )
+    before, after = _row_security(tables, operations, catalog, utils)
+    creates: list[CreateExtensionOp] = []
+    drops: list[DropExtensionOp] = []
+    if extensions is not None:
+        creates, drops = extension_differences(
+            context, context.connection, extensions, utils.looks_after_extension
+        )
+    upgrade_ops.ops[:] = [*creates, *before, *operations, *after, *drops]
+
+
+def _row_security(
+    tables: list[tuple[sa.Table, RowSecurity]],
+    operations: list[MigrateOperation],
+    catalog: Catalog,
+    utils: AlembicUtils,
+) -> tuple[list[MigrateOperation], list[MigrateOperation]]:
+    """Return what to do before and after the operations, which make some of the tables."""
     made = {
         catalog.table(each.schema, each.table_name)
         for each in operations
@@ -56,19 +74,15 @@ def compare_declared(context: AutogenContext, upgrade_ops: UpgradeOps) -> None:
     }
     before: list[MigrateOperation] = []
     after: list[MigrateOperation] = []
-    for name, (table, declared) in zip(names, tables, strict=True):
-        state = NONE if name in made else state_of(context.connection, name)
+    for table, declared in tables:
+        name = catalog.table(table.schema, table.name)
+        state = NONE if name in made else state_of(catalog.connection, name)
         if state is not None:
             differences = _Differences(table, name, declared, state, utils)
-            differences.compare(context.connection)
+            differences.compare(catalog.connection)
             before += differences.before
             after += differences.after
-    creates, drops = (
-        extension_differences(context, context.connection, extensions, utils.looks_after_extension)
-        if extensions is not None
-        else ([], [])
-    )
-    upgrade_ops.ops[:] = [*creates, *before, *operations, *after, *drops]
+    return before, after
 
 
 def _metadata(context: AutogenContext) -> list[sa.MetaData]:

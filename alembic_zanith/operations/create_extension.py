@@ -85,7 +85,7 @@ class CreateExtensionOp(PlainSqlOperation):
                 f"{nothing}: the database has {name!r} already. Where that is as it should be, "
                 "write if_not_exists=True."
             )
-        if state == "3F000":
+        if state == "3F000" and self.schema is not None:
             schema = translated_schema(connection, self.schema)
             hint = did_you_mean(str(schema), known_names.schemas(connection))
             return UnknownObjectError(f"{nothing}: there is no schema {schema!r}.{hint}")

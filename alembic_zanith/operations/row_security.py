@@ -38,8 +38,8 @@ class RowSecurityOperation(PlainSqlOperation):
         """Say that there is no such table or schema, and which ones there are."""
         schema = translated_schema(connection, self.schema)
         name = relation(self.table_name, schema)
-        if state == "3F000":
-            hint = did_you_mean(str(schema), known_names.schemas(connection))
+        if state == "3F000" and schema not in (None, *(known := known_names.schemas(connection))):
+            hint = did_you_mean(str(schema), known)
             return UnknownObjectError(
                 f"{self} changed nothing: there is no schema {schema!r}.{hint}"
             )
