@@ -25,6 +25,7 @@ from tests.conftest import MakeProject
 from tests.support.database import Database
 from tests.support.plain_sql import op_on, rendered, written
 from tests.support.project import Project
+from tests.support.running import Result
 
 SQL: list[tuple[MigrateOperation, str]] = [
     (CreateExtensionOp("pg_trgm"), 'CREATE EXTENSION "pg_trgm"'),
@@ -216,3 +217,52 @@ def test_differences_name_the_kind_and_the_extension() -> None:
     create = CreateExtensionOp("e", schema="s")
     assert create.to_diff_tuple() == ("create_extension", Extension("e", "s"))
     assert DropExtensionOp("e").to_diff_tuple() == ("drop_extension", "e")
+
+
+MODELS = """
+from alembic_zanith import Extension, Policy, RowSecurity
+
+class T(Base):
+    __tablename__ = "t"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    twice: Mapped[int | None] = mapped_column(sa.Computed("id * 2", persisted=True))
+
+metadata.info["zanith"] = {
+    "row_security": [RowSecurity("t", Policy("p", using="id > 0 AND id <> 5"), force=True)],
+    "extensions": [EXTENSIONS],
+}
+"""
+REVISION = """
+op.create_table("t", sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False))
+op.create_policy("p", "t", using="id > 0 AND id <> 5")
+op.enable_rls("t", force=True)
+op.add_generated_column("t", sa.Column("twice", sa.Integer(), sa.Computed("id * 2")))
+"""
+
+
+def rehearsed(project: Project, extension: str, *options: str) -> Result:
+    """Rehearse a revision that does all that the models say, and an extension if one is named."""
+    create, drop = (f'op.{verb}_extension("{extension}")' for verb in ("create", "drop"))
+    declared = f'Extension("{extension}")' if extension else ""
+    project.write_models(MODELS.replace("EXTENSIONS", declared))
+    project.revision(
+        f"{create if extension else ''}\n{REVISION}",
+        f"op.drop_table('t')\n{drop if extension else ''}",
+    )
+    return project.alembic("zanith-verify", *options)
+
+
+def test_it_is_rehearsed_on_a_shadow_and_is_as_the_models_say(project: Project) -> None:
+    rehearsed(project, "hstore").succeeded()
+    assert project.database.scalar("SELECT count(*) FROM pg_extension") == 1
+
+
+def test_in_a_schema_of_productions_database_an_extension_is_refused(project: Project) -> None:
+    said = rehearsed(project, "hstore", "--topology", "schema").failed().output
+    assert "hstore" in said
+    assert project.database.scalar("SELECT count(*) FROM pg_extension") == 1
+
+
+def test_in_a_schema_row_security_is_rehearsed(project: Project) -> None:
+    rehearsed(project, "", "--topology", "schema").succeeded()
+    assert project.database.scalar("SELECT to_regclass('t')") is None
