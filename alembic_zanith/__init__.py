@@ -7,6 +7,7 @@ and autogenerate parks what it would have dropped.
 from typing import TYPE_CHECKING, Any
 
 from . import autogenerate, enforcement, hooks, operations
+from .declarations import Extension, Policy, RowSecurity
 from .errors import ZanithError
 from .workspace import Workspace
 
@@ -30,6 +31,9 @@ hooks.install(enforcement.around_run)
 autogenerate.register()
 
 __all__ = [
+    "Extension",
+    "Policy",
+    "RowSecurity",
     "Workspace",
     "ZanithError",
     "archive_column",

@@ -54,7 +54,11 @@ class AmbiguousTargetError(ZanithError):
 
 
 class NameTakenError(ZanithError):
-    """The name to restore under is in use; live data is never overwritten."""
+    """A name is in use, to restore under or for something new; nothing is ever overwritten."""
+
+
+class NotReversibleError(ZanithError):
+    """The reverse of an operation needs a definition that it was not given."""
 
 
 class KeyChangedError(ZanithError):

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Computed,
     DateTime,
     Enum,
     ForeignKey,
@@ -27,6 +28,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from alembic_zanith import Extension, Policy, RowSecurity
+
+# Whoever the application says is logged in sees their own entries, and everybody may write one:
+# nothing in the log is changed or deleted.
+AUDIT_LOG = RowSecurity(
+    "audit_log",
+    Policy(
+        "own_entries",
+        command="SELECT",
+        using="user_id = current_setting('shop.user_id', true)::bigint",
+    ),
+    Policy("write_entries", command="INSERT", with_check="true"),
+)
 
 
 class Base(DeclarativeBase):
@@ -42,7 +57,8 @@ class Base(DeclarativeBase):
             "ck": "ck_%(table_name)s_%(constraint_name)s",
             "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
             "pk": "pk_%(table_name)s",
-        }
+        },
+        info={"zanith": {"extensions": [Extension("pg_trgm")], "row_security": [AUDIT_LOG]}},
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         int: BigInteger,
@@ -70,6 +86,15 @@ class Product(Base):
     """Something to buy."""
 
     __tablename__ = "products"
+    # Finds any part of a name: https://www.postgresql.org/docs/current/pgtrgm.html
+    __table_args__ = (
+        Index(
+            "ix_products_name_trgm",
+            "name",
+            postgresql_using="gin",
+            postgresql_ops={"name": "gin_trgm_ops"},
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     sku: Mapped[str] = mapped_column(String(32), unique=True)
@@ -114,6 +139,9 @@ class OrderItem(Base):
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), primary_key=True, index=True)
     quantity: Mapped[int] = mapped_column(CheckConstraint("quantity > 0", name="quantity"))
     unit_price: Mapped[Decimal]
+    price: Mapped[Decimal | None] = mapped_column(
+        Numeric(12, 2), Computed("quantity * unit_price", persisted=True)
+    )
 
     order: Mapped[Order] = relationship(back_populates="items")
     product: Mapped[Product] = relationship()

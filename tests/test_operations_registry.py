@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import renderers
 from alembic.operations import BatchOperations, Operations
 from alembic.operations.ops import MigrateOperation
@@ -12,8 +13,15 @@ from alembic.operations.ops import MigrateOperation
 import alembic_zanith  # noqa: F401 -- registers the operations
 from alembic_zanith.operations import (
     OPERATIONS,
+    AddGeneratedColumnOp,
     ArchiveColumnOp,
     ArchiveTableOp,
+    CreateExtensionOp,
+    CreatePolicyOp,
+    DisableRlsOp,
+    DropExtensionOp,
+    DropPolicyOp,
+    EnableRlsOp,
     RestoreColumnOp,
     RestoreTableOp,
     SoftDropColumnOp,
@@ -22,13 +30,24 @@ from alembic_zanith.operations import (
 
 DOCS = Path(__file__).parent.parent / "docs" / "operations"
 
-EXAMPLES: list[MigrateOperation] = [
+PARKING: list[MigrateOperation] = [
     SoftDropColumnOp("users", "legacy", schema="shop"),
     SoftDropTableOp("users", schema="shop"),
     ArchiveColumnOp("users", "legacy", schema="shop"),
     ArchiveTableOp("users", schema="shop"),
     RestoreColumnOp("users", "legacy", schema="shop"),
     RestoreTableOp("users", schema="shop"),
+]
+
+EXAMPLES: list[MigrateOperation] = [
+    *PARKING,
+    AddGeneratedColumnOp("users", sa.Column("c", sa.Text, sa.Computed("upper(name)"))),
+    EnableRlsOp("users", schema="shop"),
+    DisableRlsOp("users", schema="shop"),
+    CreatePolicyOp("own_rows", "users", schema="shop"),
+    DropPolicyOp("own_rows", "users", schema="shop"),
+    CreateExtensionOp("hstore"),
+    DropExtensionOp("hstore"),
 ]
 
 
@@ -57,12 +76,12 @@ def test_each_operation_is_implemented_and_rendered(kind: str) -> None:
 def test_what_users_call_is_documented_with_an_example(kind: str) -> None:
     doc = getattr(Operations, kind).__doc__
     assert f"op.{kind}(" in doc or f'op.{kind}("' in doc
-    for section in (":param table_name:", ":return:", "Raises "):
+    for section in (":param ", "_name: name of the ", ":return:", "Raises "):
         assert section in doc
 
 
 def test_a_drop_reverses_to_the_restore_and_that_to_the_drop() -> None:
-    for example in EXAMPLES[:4]:
+    for example in PARKING[:4]:
         restore = example.reverse()
         assert isinstance(restore, RestoreColumnOp | RestoreTableOp)
         assert (restore.table_name, restore.schema) == ("users", "shop")
@@ -70,16 +89,16 @@ def test_a_drop_reverses_to_the_restore_and_that_to_the_drop() -> None:
 
 
 def test_a_restore_of_unknown_origin_reverses_to_a_soft_drop() -> None:
-    column = EXAMPLES[4].reverse()
+    column = PARKING[4].reverse()
     assert isinstance(column, SoftDropColumnOp)
     assert (column.table_name, column.column_name, column.schema) == ("users", "legacy", "shop")
-    table = EXAMPLES[5].reverse()
+    table = PARKING[5].reverse()
     assert isinstance(table, SoftDropTableOp)
     assert (table.table_name, table.schema) == ("users", "shop")
 
 
 def test_differences_are_worded_as_alembic_words_its_own() -> None:
-    words = [example.to_diff_tuple()[0] for example in EXAMPLES]
+    words = [example.to_diff_tuple()[0] for example in PARKING]
     assert words == [
         "remove_column",
         "remove_table",
@@ -88,3 +107,8 @@ def test_differences_are_worded_as_alembic_words_its_own() -> None:
         "add_column",
         "add_table",
     ]
+
+
+def test_other_differences_are_worded_as_the_operation() -> None:
+    for example in EXAMPLES[len(PARKING) + 1 :]:
+        assert example.to_diff_tuple()[0] == getattr(example, "kind", None)

@@ -1,4 +1,7 @@
-"""Autogenerate: what vanished is parked, renames are offered, and nothing of ours ever shows."""
+"""Autogenerate: what vanished is parked, renames are offered, and what is declared is made.
+
+Nothing of ours ever shows.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ def register() -> None:
     for comparator, priority in (
         (hide_names, DispatchPriority.FIRST),
         (swap_dropped, DispatchPriority.LAST),
+        (add_declared, DispatchPriority.LAST),
     ):
         plugin.add_autogenerate_comparator(
             comparator,
@@ -54,4 +58,12 @@ def swap_dropped(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDi
 
     offer_renames(context, upgrade_ops)
     swap_drops(context, upgrade_ops)
+    return PriorityDispatchResult.CONTINUE
+
+
+def add_declared(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
+    """After the order of all else is found: make extensions and row security as declared."""
+    from .declared import compare_declared
+
+    compare_declared(context, upgrade_ops)
     return PriorityDispatchResult.CONTINUE

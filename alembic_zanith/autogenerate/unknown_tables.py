@@ -93,11 +93,7 @@ def table_names(source: str | bytes) -> set[TableName]:
     True
     """
     names: set[TableName] = set()
-    with warnings.catch_warnings():
-        # Such as an unknown escape in a string: Alembic has imported the script all the same.
-        warnings.simplefilter("ignore")
-        tree = ast.parse(source)
-    for text in _strings(tree):
+    for text in strings_in(source):
         if _NAME.fullmatch(text):
             schema, _, name = text.rpartition(".")
             names |= {(schema or None, name), (None, text)}
@@ -121,7 +117,12 @@ _CREATE_OR_RENAME = re.compile(
 _PLACEHOLDER = "__placeholder__"
 
 
-def _strings(tree: ast.Module) -> Iterator[str]:
+def strings_in(source: str | bytes) -> Iterator[str]:
+    """Yield all strings of a script, with a placeholder for each value in an f-string."""
+    with warnings.catch_warnings():
+        # Such as an unknown escape in a string: Alembic has imported the script all the same.
+        warnings.simplefilter("ignore")
+        tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value

@@ -54,6 +54,25 @@ def list_dependents(
     drop = f"DROP TABLE {relation} RESTRICT"
     if column is not None:
         drop = f"ALTER TABLE {relation} DROP COLUMN {quote(column)} RESTRICT"
+    try:
+        return dependents_of(connection, drop)
+    except DBAPIError as error:
+        state = sqlstate(error)
+        # 42xxx and 0Axxx say what the object is; 55000 that its state forbids it.
+        if state[:2] not in ("42", "0A", "2B", "55") or state in ("42501", "55P03"):
+            raise
+        what = relation.display if column is None else f"{relation.display}.{column}"
+        reason = str(error.orig).strip().splitlines()[0]
+        raise NotDroppableError(
+            f"{what} cannot be parked, because PostgreSQL would refuse to drop it as well: {reason}"
+        ) from error
+
+
+def dependents_of(connection: Connection, drop: str) -> list[str]:
+    """Return what a DROP … RESTRICT would be refused for, as PostgreSQL words it, or nothing.
+
+    The DROP is undone. Its other errors are raised as they are.
+    """
     done = f"nothing depends {secrets.token_hex(4)}"
     body = f"""
 DECLARE detail pg_catalog.text; message pg_catalog.text;
@@ -70,23 +89,10 @@ BEGIN
     WHEN SQLSTATE 'ZN000' THEN NULL;
   END;
 END"""
-    try:
-        # PostgreSQL words what depends by the path of the caller; see there for what this takes.
-        with connection.begin_nested(), callers_path(connection):
-            run(connection, f"DO {literal(body)}")
-            found = scalar(
-                connection, "SELECT pg_catalog.current_setting(:name, true)", name=_SETTING
-            )
-    except DBAPIError as error:
-        state = sqlstate(error)
-        # 42xxx and 0Axxx say what the object is; 55000 that its state forbids it.
-        if state[:2] not in ("42", "0A", "2B", "55") or state in ("42501", "55P03"):
-            raise
-        what = relation.display if column is None else f"{relation.display}.{column}"
-        reason = str(error.orig).strip().splitlines()[0]
-        raise NotDroppableError(
-            f"{what} cannot be parked, because PostgreSQL would refuse to drop it as well: {reason}"
-        ) from error
+    # PostgreSQL words what depends by the path of the caller; see there for what this takes.
+    with connection.begin_nested(), callers_path(connection):
+        run(connection, f"DO {literal(body)}")
+        found = scalar(connection, "SELECT pg_catalog.current_setting(:name, true)", name=_SETTING)
     detail, _, message = str(found or "").partition("\x01")
     return [line for line in (detail or message).splitlines() if line.strip()]
 

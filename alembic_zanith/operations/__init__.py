@@ -1,8 +1,15 @@
 """The operations on `op`: importing this package registers them with Alembic."""
 
+from .add_generated_column import AddGeneratedColumnOp
 from .archive_column import ArchiveColumnOp
 from .archive_table import ArchiveTableOp
+from .create_extension import CreateExtensionOp
+from .create_policy import CreatePolicyOp
+from .disable_rls import DisableRlsOp
+from .drop_extension import DropExtensionOp
+from .drop_policy import DropPolicyOp
 from .drops import DropColumnOperation, DropTableOperation
+from .enable_rls import EnableRlsOp
 from .registry import OPERATIONS
 from .restore_column import RestoreColumnOp
 from .restore_table import RestoreTableOp
@@ -11,10 +18,17 @@ from .soft_drop_table import SoftDropTableOp
 
 __all__ = [
     "OPERATIONS",
+    "AddGeneratedColumnOp",
     "ArchiveColumnOp",
     "ArchiveTableOp",
+    "CreateExtensionOp",
+    "CreatePolicyOp",
+    "DisableRlsOp",
     "DropColumnOperation",
+    "DropExtensionOp",
+    "DropPolicyOp",
     "DropTableOperation",
+    "EnableRlsOp",
     "RestoreColumnOp",
     "RestoreTableOp",
     "SoftDropColumnOp",

@@ -44,7 +44,7 @@ def parked_objects(
     operation cannot run, and `ZanithError` for errors of the database.
     """
     context = operations.migration_context
-    _refuse_other_databases(context, call)
+    refuse_other_databases(context, call, _ALEMBICS_OWN)
     _refuse_offline(context, call)
     connection = operations.get_bind()
     _refuse_autocommit(connection, call)
@@ -54,12 +54,18 @@ def parked_objects(
         yield connection, workspace(settings_of(context), context)
 
 
-def _refuse_other_databases(context: MigrationContext, call: str) -> None:
+_ALEMBICS_OWN = (
+    "Write Alembic's own operation for it: op.drop_column or op.drop_table, and "
+    "op.add_column or op.create_table for the way back."
+)
+
+
+def refuse_other_databases(context: MigrationContext, call: str, instead: str) -> None:
+    """Raise `UnsupportedDatabaseError` on a database that is not PostgreSQL."""
     if context.dialect.name != "postgresql":
         raise UnsupportedDatabaseError(
             f"{call} works on PostgreSQL only, and this database is {context.dialect.name}. "
-            "Write Alembic's own operation for it: op.drop_column or op.drop_table, and "
-            "op.add_column or op.create_table for the way back."
+            f"{instead}"
         )
 
 

@@ -21,6 +21,7 @@ from alembic_zanith import hooks
 from alembic_zanith.failures import raised
 
 from .pure import NotKnown
+from .scripts import is_plain_sql
 from .stand_in import NeedsDatabase, StandIn, Unread
 
 # They register functions, or run some that are handed to them.
@@ -124,8 +125,8 @@ class Performer:
         self._is_invoking = True
         result: Any = NotKnown("it is a result that only a database has")
         try:
-            # Operations of ours refuse to be written as SQL.
-            if not hasattr(operation, "kind"):
+            # Others refuse to be written as SQL.
+            if is_plain_sql(operation):
                 result = invoke(operation)
                 if self._written.tell() == start:  # a batch writes when its block ends
                     self.operations.invoke(operation)

@@ -33,7 +33,14 @@ from alembic_zanith.risk.schemas import Schemas
 from alembic_zanith.risk.statements import changes_in
 
 from .model import Plan, PlannedOperation, PlannedRevision, PossibleCall
-from .scripts import changes_in_schemas, is_ours, line_in, operation_name, schemas_of, source_of
+from .scripts import (
+    changes_in_schemas,
+    is_plain_sql,
+    line_in,
+    operation_name,
+    schemas_of,
+    source_of,
+)
 from .source import possible_calls, reaches_around
 from .stand_in import NeedsDatabase, RecordingContext, StandIn, no_database
 from .suppressions import Suppressions, read_suppressions
@@ -267,8 +274,8 @@ class _Recorder:
         changes = self._recording.changes_of(operation)
         assessment = self._assess(operation_name(operation), changes)
         result, sql = None, ""
-        # Operations of ours refuse to be written as SQL, and none of their results is needed.
-        if not is_ours(operation):
+        # Others refuse to be written as SQL, and none of their results is needed.
+        if is_plain_sql(operation):
             if self._recording.with_sql(assessment):
                 # Some cannot be written, such as rows of a type without literals.
                 with suppress(Exception):

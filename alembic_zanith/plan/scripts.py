@@ -70,6 +70,11 @@ def is_ours(operation: MigrateOperation) -> bool:
     return type(operation).__module__.startswith("alembic_zanith.")
 
 
+def is_plain_sql(operation: MigrateOperation) -> bool:
+    """Whether its SQL can be written ahead: operations that look around first have none."""
+    return not is_ours(operation) or bool(getattr(operation, "writes_sql", False))
+
+
 def operation_name(operation: MigrateOperation) -> str:
     """Return the name of an operation on `op`: `drop_column` of a `DropColumnOp`."""
     if isinstance(operation, ExecuteSQLOp):

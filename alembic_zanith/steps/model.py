@@ -54,7 +54,9 @@ class Step:
     allowed_by: tuple[Suppression, ...] = ()
     error: BaseException | None = None
     is_own: bool = False
-    """Whether it is an operation of this package, which asks a lot on its way."""
+    """Whether it is an operation of this package, which may ask a lot on its way."""
+    is_plain: bool = True
+    """Whether it is known what it sends, but for questions."""
     is_committed: bool = False
     """Whether a COMMIT has come after it."""
     is_rolled_back: bool = False

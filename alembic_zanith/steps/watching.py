@@ -14,6 +14,7 @@ from alembic_zanith.plan.model import Suppression
 from alembic_zanith.plan.scripts import (
     changes_in_schemas,
     is_ours,
+    is_plain_sql,
     operation_name,
     schemas_of,
 )
@@ -114,7 +115,14 @@ class Steps:
     def _operation(self, operation: MigrateOperation, invoke: hooks.Invoke) -> Any:
         if self._open is not None or self._paused:  # what another operation calls
             return self._guarded(operation, invoke)
-        step = self._begin(Step(operation_name(operation), operation, is_own=is_ours(operation)))
+        step = self._begin(
+            Step(
+                operation_name(operation),
+                operation,
+                is_own=is_ours(operation),
+                is_plain=is_plain_sql(operation),
+            )
+        )
         try:
             result = self._guarded(operation, invoke)
         except BaseException as error:

@@ -36,6 +36,7 @@ def add_column(operation: ops.AddColumnOp) -> Iterator[Change]:
     if column.computed is not None:
         # Without a word SQLAlchemy leaves it to the server, which is VIRTUAL from 18 on.
         yield columns.AddGeneratedColumn(table, column.name, column.computed.persisted is not False)
+        yield from calls_of(column.computed.sqltext)
     else:
         exists = bool(getattr(operation, "if_not_exists", None))
         nullable, default = bool(column.nullable), _default(column)

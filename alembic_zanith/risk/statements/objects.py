@@ -17,7 +17,7 @@ from alembic_zanith.risk.changes.defined import Trigger
 from alembic_zanith.risk.changes.raw import Harmless
 from alembic_zanith.risk.schemas import in_schemas
 
-from .functions import calls
+from .functions import calls, calls_in
 from .parser import Node, Statement, enum_name, strings, unwrap
 from .registry import read_node, statement
 from .values import is_temporary, object_word, table, table_of
@@ -119,11 +119,13 @@ def alter_extension(each: Statement) -> Iterator[Change]:
 @statement("create_policy_stmt")
 def create_policy(each: Statement) -> Iterator[Change]:
     yield row_security.CreatePolicy(table(each.node.table), each.node.policy_name)
+    yield from calls_in(each)  # which run in the statements of everybody from here on
 
 
 @statement("alter_policy_stmt")
 def alter_policy(each: Statement) -> Iterator[Change]:
     yield row_security.AlterPolicy(table(each.node.table), each.node.policy_name)
+    yield from calls_in(each)
 
 
 # The names of what is made, as the grammar has them.

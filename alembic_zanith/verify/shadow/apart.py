@@ -116,7 +116,7 @@ class SchemaGuard:
 
     def sending(self, step: Step, statement: str) -> None:
         """Check a statement, unless it is one that this package sends on its way."""
-        if not step.is_own:
+        if step.is_plain:
             self.check(statement)
         elif step.operation in _LEAVE:
             raise _not_apart("keeps rows in the archive schema", f"op.{step.operation}()")

@@ -170,7 +170,7 @@ class ServerGuard:
 
     def sending(self, step: Step, statement: str) -> None:
         """Raise `ZanithError` in front of a statement that does something beyond the shadow."""
-        if not step.is_own:
+        if step.is_plain:
             for reason in self._beyond.reasons(statement):
                 raise self._refused(f"this: it {reason}. {one_line(statement)}")
 

@@ -1,7 +1,7 @@
 """Orders know their total
 
 Revision ID: 0006
-Revises: 0005
+Revises: 0005c
 Create Date: 2026-11-22 19:44:58.234646
 
 Written by hand, in the three steps that a required column takes on a table with rows.
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
-down_revision = "0005"
+down_revision = "0005c"
 branch_labels = None
 depends_on = None
 

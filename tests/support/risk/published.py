@@ -251,7 +251,8 @@ CASES = (
         "app.t",
         ("rls_change",),
         "ACCESS EXCLUSIVE",
-        "",
+        "Where no policy lets them pass, nobody but the owner sees rows. Policies first, in "
+        "the same revision: op.create_policy(…, 't', schema='app', using='…')",
         ok=(
             "CREATE TABLE app.t (c int)",
             "ALTER TABLE app.t ENABLE ROW LEVEL SECURITY",
@@ -265,7 +266,8 @@ CASES = (
         "app.t",
         ("rls_change",),
         "ACCESS EXCLUSIVE",
-        "",
+        "Everybody with a grant sees and writes every row of app.t from here on. Leave it on, and let "
+        "in those who may: op.create_policy(…, 't', schema='app', roles=['…'], using='true')",
         ok=(
             "CREATE TABLE app.t (c int)",
             "ALTER TABLE app.t NO FORCE ROW LEVEL SECURITY",
@@ -293,7 +295,10 @@ CASES = (
         "app.t.p",
         ("rls_change",),
         "ACCESS EXCLUSIVE",
-        "",
+        "Rows that only this one let pass are seen by nobody any more, and those that only it held "
+        "back, if it was restrictive, are seen. Change it in its place: ALTER POLICY p ON app.t …; or "
+        "make another before, in the same revision: "
+        "op.create_policy(…, 't', schema='app', using='…')",
         ok=(
             "CREATE TABLE app.t (c int)",
             "DROP POLICY p ON app.t",
