@@ -48,11 +48,16 @@ class UpdateRows(TableChange):
 
 
 @kind("backfill")
+@dataclass(frozen=True)
 class Backfill(TableChange):
-    """Values for columns that have none yet."""
+    """Values for columns that have none yet; `in_batches` where the operation sees to that."""
+
+    in_batches: bool = False
 
     def judge(self) -> Judgement:
         table = sql_table(self.table)
+        if self.in_batches:
+            return Judgement(Level.MEDIUM, (Reason.REQUIRES_BACKFILL,), Lock.ROW_EXCLUSIVE)
         return Judgement(
             Level.MEDIUM,
             (Reason.REQUIRES_BACKFILL,),
