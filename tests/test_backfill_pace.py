@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-import psycopg2
 import pytest
-from psycopg2.extras import PhysicalReplicationConnection, ReplicationMessage
 from rich.console import Console
 
 from alembic_zanith.movement.progress import Lines, shown
+from tests.conftest import MakeProject
 from tests.support.database import Database
 from tests.support.project import Project
 from tests.support.terminal import run_on_terminal
+
+# It ships no type information.
+psycopg2: Any = importlib.import_module("psycopg2")
+extras: Any = importlib.import_module("psycopg2.extras")
 
 TABLE = """
 CREATE TABLE t (id integer PRIMARY KEY, v integer);
@@ -81,9 +86,9 @@ def test_it_pauses_between_batches_and_not_in_one(table: Project) -> None:
     assert table.database.scalar("SELECT count(v) FROM t") == 600
 
 
-def test_on_asyncpg_the_event_loop_goes_on_while_it_pauses(make_project: object) -> None:
+def test_on_asyncpg_the_event_loop_goes_on_while_it_pauses(make_project: MakeProject) -> None:
     """The pause is one of asyncio there; see `alembic_zanith.locking.connections.pause`."""
-    project = make_project("async")  # type: ignore[operator]  # a protocol of the fixture
+    project = make_project("async")
     project.database.execute(TABLE)
     project.edit_env(
         r"^def run_migrations_online\(\)",
@@ -159,7 +164,7 @@ def standby_behind(database: Database, seconds: float) -> Iterator[None]:
     url = database.url("psycopg2").set(drivername="postgresql")
     connection = psycopg2.connect(
         url.render_as_string(hide_password=False),
-        connection_factory=PhysicalReplicationConnection,
+        connection_factory=extras.PhysicalReplicationConnection,
         application_name="slow_standby",
     )
     cursor = connection.cursor()
@@ -171,7 +176,7 @@ def standby_behind(database: Database, seconds: float) -> Iterator[None]:
 
     def replicate() -> None:
         while not stop.is_set():
-            message: ReplicationMessage | None = cursor.read_message()
+            message = cursor.read_message()
             now = time.monotonic()
             if message is not None:
                 arrived.append((now, message.data_start + len(message.payload)))

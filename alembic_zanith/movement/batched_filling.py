@@ -74,7 +74,8 @@ class BatchedFilling:
         with unheard(), database_errors_explained(self.call):
             self.checkpoints.ensure()
             found = self.checkpoints.find(self.checkpoint_id)
-            if found is None or not found.is_open:
+            is_new = found is None or not found.is_open
+            if found is None or is_new:
                 self._refuse_another()
                 self._check_definition()
                 found = self._begun()
@@ -85,7 +86,7 @@ class BatchedFilling:
             log.info("%s was done by an earlier run, which failed later.", self.call)
             done = found.rows_done
         else:
-            self._mark_rows(found)
+            self._mark_rows(found, is_new)
             done = self._walk(found, pace)
             log.info("%s: %s rows in batches.", self.call, f"{done:,}")
         if self._marker is not None:
@@ -101,9 +102,13 @@ class BatchedFilling:
     def _refuse_another(self) -> None:
         if self.origin.revision is None:
             return
+        of_this = (self._table, self.origin.direction)
         for other in self.checkpoints.running(OPERATION, self.origin.revision):
-            of_this = (self._table, self.origin.direction)
-            if (other.cursor.get("table"), other.cursor.get("direction")) == of_this:
+            if (other.cursor.get("table"), other.cursor.get("direction")) != of_this:
+                continue
+            if other.rows_done == 0:
+                self._forget(other)
+            else:
                 raise OtherDefinitionError(
                     f"{self.call} has not run: revision {self.origin.revision} has begun another "
                     f"backfill of {self.relation.name.display}, which has done "
@@ -112,6 +117,13 @@ class BatchedFilling:
                     "end, or have the other one forgotten, whose rows stay as they are:\n"
                     f"{self._forgetting(other.id, other.cursor.get('marker'))}"
                 )
+
+    def _forget(self, other: Checkpoint) -> None:
+        """Remove what another definition has begun and done nothing of."""
+        marker = other.cursor.get("marker")
+        if marker is not None and has_marker(self.connection, self.relation, marker):
+            drop_marker(self.connection, self.relation, marker)
+        run(self.connection, self.checkpoints.forgetting(other.id))
 
     def _check_definition(self) -> None:
         """Have PostgreSQL look at the very statement of a batch, before anything is written.
@@ -153,15 +165,15 @@ class BatchedFilling:
             "marker": self._marker,
         }
 
-    def _mark_rows(self, found: Checkpoint) -> None:
+    def _mark_rows(self, found: Checkpoint, is_new: bool) -> None:
         """See to it that there is a marker, where one is needed."""
         if self._marker is None:
             return
         with database_errors_explained(self.call):
             with unheard():
                 is_there = has_marker(self.connection, self.relation, self._marker)
-            if found.rows_done == 0:
-                # What is there may be of a run that somebody had forgotten.
+            if is_new or (found.rows_done == 0 and not is_there):
+                # What is there may be of a walk that somebody had forgotten.
                 add_marker(self.connection, self.relation, self._marker)
             elif not is_there:
                 raise DataMissingError(
