@@ -16,6 +16,7 @@ from alembic_zanith.operations import (
     AddGeneratedColumnOp,
     ArchiveColumnOp,
     ArchiveTableOp,
+    BackfillOp,
     CreateExtensionOp,
     CreatePolicyOp,
     DisableRlsOp,
@@ -41,6 +42,7 @@ PARKING: list[MigrateOperation] = [
 
 EXAMPLES: list[MigrateOperation] = [
     *PARKING,
+    BackfillOp("users", set={"email": "lower(name)"}, schema="shop"),
     AddGeneratedColumnOp("users", sa.Column("c", sa.Text, sa.Computed("upper(name)"))),
     EnableRlsOp("users", schema="shop"),
     DisableRlsOp("users", schema="shop"),
@@ -95,6 +97,11 @@ def test_a_restore_of_unknown_origin_reverses_to_a_soft_drop() -> None:
     table = PARKING[5].reverse()
     assert isinstance(table, SoftDropTableOp)
     assert (table.table_name, table.schema) == ("users", "shop")
+
+
+def test_a_backfill_says_why_it_has_no_reverse() -> None:
+    with pytest.raises(NotImplementedError, match="what the rows had before is kept nowhere"):
+        BackfillOp("users", set={"email": "lower(name)"}).reverse()
 
 
 def test_differences_are_worded_as_alembic_words_its_own() -> None:

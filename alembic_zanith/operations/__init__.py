@@ -3,6 +3,7 @@
 from .add_generated_column import AddGeneratedColumnOp
 from .archive_column import ArchiveColumnOp
 from .archive_table import ArchiveTableOp
+from .backfill import BackfillOp
 from .create_extension import CreateExtensionOp
 from .create_policy import CreatePolicyOp
 from .disable_rls import DisableRlsOp
@@ -21,6 +22,7 @@ __all__ = [
     "AddGeneratedColumnOp",
     "ArchiveColumnOp",
     "ArchiveTableOp",
+    "BackfillOp",
     "CreateExtensionOp",
     "CreatePolicyOp",
     "DisableRlsOp",
