@@ -117,5 +117,7 @@ def test_differences_are_worded_as_alembic_words_its_own() -> None:
 
 
 def test_other_differences_are_worded_as_the_operation() -> None:
-    for example in EXAMPLES[len(PARKING) + 1 :]:
+    for example in EXAMPLES[len(PARKING) :]:
+        if isinstance(example, AddGeneratedColumnOp):
+            continue  # Alembic's own add says the same
         assert example.to_diff_tuple()[0] == getattr(example, "kind", None)
