@@ -14,10 +14,13 @@ from alembic_zanith.operations import (
     OPERATIONS,
     ArchiveColumnOp,
     ArchiveTableOp,
+    MergeColumnsOp,
+    ReshapeOperation,
     RestoreColumnOp,
     RestoreTableOp,
     SoftDropColumnOp,
     SoftDropTableOp,
+    SplitColumnOp,
 )
 
 DOCS = Path(__file__).parent.parent / "docs" / "operations"
@@ -29,6 +32,8 @@ EXAMPLES: list[MigrateOperation] = [
     ArchiveTableOp("users", schema="shop"),
     RestoreColumnOp("users", "legacy", schema="shop"),
     RestoreTableOp("users", schema="shop"),
+    SplitColumnOp("users", "name", into=["a"], using={"a": "name"}, reverse="a", schema="shop"),
+    MergeColumnsOp("users", ["a"], into="name", using="a", reverse={"a": "name"}, schema="shop"),
 ]
 
 
@@ -42,7 +47,7 @@ def test_each_operation_has_one_name_everywhere(kind: str) -> None:
     assert cls.__name__ == "".join(word.title() for word in kind.split("_")) + "Op"
     assert cls.__module__ == f"alembic_zanith.operations.{kind}"
     assert (getattr(cls, "kind"), hasattr(Operations, kind)) == (kind, True)  # noqa: B009
-    assert hasattr(BatchOperations, kind) == kind.endswith("_column")
+    assert hasattr(BatchOperations, kind) == kind.endswith(("_column", "_columns"))
     assert (DOCS / f"{kind}.md").read_text().startswith(f"# op.{kind}\n")
 
 
@@ -78,6 +83,15 @@ def test_a_restore_of_unknown_origin_reverses_to_a_soft_drop() -> None:
     assert (table.table_name, table.schema) == ("users", "shop")
 
 
+def test_a_split_reverses_to_a_merge_and_that_to_the_split() -> None:
+    for example in EXAMPLES[6:]:
+        back = example.reverse()
+        assert {type(example), type(back)} == {SplitColumnOp, MergeColumnsOp}
+        assert isinstance(back, ReshapeOperation)
+        assert (back.table_name, back.schema) == ("users", "shop")
+        assert back.reverse() is example
+
+
 def test_differences_are_worded_as_alembic_words_its_own() -> None:
     words = [example.to_diff_tuple()[0] for example in EXAMPLES]
     assert words == [
@@ -87,4 +101,6 @@ def test_differences_are_worded_as_alembic_words_its_own() -> None:
         "remove_table",
         "add_column",
         "add_table",
+        "split_column",
+        "merge_columns",
     ]

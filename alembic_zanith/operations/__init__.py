@@ -3,11 +3,14 @@
 from .archive_column import ArchiveColumnOp
 from .archive_table import ArchiveTableOp
 from .drops import DropColumnOperation, DropTableOperation
+from .merge_columns import MergeColumnsOp
 from .registry import OPERATIONS
+from .reshape import ReshapeOperation
 from .restore_column import RestoreColumnOp
 from .restore_table import RestoreTableOp
 from .soft_drop_column import SoftDropColumnOp
 from .soft_drop_table import SoftDropTableOp
+from .split_column import SplitColumnOp
 
 __all__ = [
     "OPERATIONS",
@@ -15,8 +18,11 @@ __all__ = [
     "ArchiveTableOp",
     "DropColumnOperation",
     "DropTableOperation",
+    "MergeColumnsOp",
+    "ReshapeOperation",
     "RestoreColumnOp",
     "RestoreTableOp",
     "SoftDropColumnOp",
     "SoftDropTableOp",
+    "SplitColumnOp",
 ]
