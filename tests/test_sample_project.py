@@ -31,6 +31,7 @@ from tests.support.swapping import code
 ROOT = PROJECT.parent
 BEFORE_THE_DROPS = "0006"
 DROPS = ("0007", "0008", "0009", "0010")
+BY_HAND = ("0011", "0012")
 
 PYTEST_ALEMBIC_TESTS = (
     standard_tests.test_single_head_revision,
@@ -105,7 +106,7 @@ def test_the_demo_gets_everything_back_and_leaves_nothing_behind() -> None:
     refusal = (
         "1. drop_table audit_log, by execute: destructive (80), drops_table_with_data, raw_sql"
     )
-    assert f"{refusal}\n   where: revision 0012" in done.stdout
+    assert f"{refusal}\n   where: revision 0014" in done.stdout
     assert done.stdout.count("Exit status 255.") == 1
     assert "audit_log is parked as" in done.stdout
     rows = re.search(r"Nothing was lost: ([\d,]+) rows", done.stdout)
@@ -211,7 +212,7 @@ def test_the_four_drops_are_as_autogenerate_writes_them(shop: Project) -> None:
     kept = [revision(shop, name) for name in DROPS]
     upgrades = [script.upgrade for script in kept]
     downgrades = [script.downgrade for script in kept]
-    for script in kept:
+    for script in [*kept, *(revision(shop, name) for name in BY_HAND)]:
         script.path.unlink()
     fresh = shop.autogenerate("all four at once")
     for bodies, now in ((upgrades, fresh.upgrade), (downgrades, fresh.downgrade)):

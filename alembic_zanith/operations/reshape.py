@@ -74,8 +74,8 @@ class ReshapeOperation(MigrateOperation):
     is_from_one: ClassVar[bool]
     """Whether the one source is written as it is, and the targets as a list."""
 
-    def _wrong(self, what: str) -> ConfigurationError:
-        return ConfigurationError(f"{self}: {what}.")
+    def _wrong(self, what: str, hint: str = "") -> ConfigurationError:
+        return ConfigurationError(f"{self}: {what}.{hint}")
 
     def _check_names(self) -> None:
         for what, names in (("columns", self.sources), ("into", self.targets)):
@@ -105,7 +105,7 @@ class ReshapeOperation(MigrateOperation):
         unknown = [name for name in found if name not in names]
         if unknown:
             hint = did_you_mean(unknown[0], names)
-            raise self._wrong(f"{argument}= has {unknown[0]!r}, which is no column of it.{hint}")
+            raise self._wrong(f"{argument}= has {unknown[0]!r}, which is no column of it", hint)
         missing = [name for name in names if name not in found]
         if missing:
             raise self._wrong(f"{argument}= has no expression for {', '.join(map(repr, missing))}")
@@ -146,7 +146,7 @@ def as_mapping(
         return {name: given}
     if name is None and isinstance(given, Mapping):
         return {str(key): value for key, value in given.items()}
-    wanted = "an SQL expression" if name is not None else "a dict of columns with an expression each"
+    wanted = "an SQL expression" if name is not None else "a dict of columns, an expression each"
     raise ConfigurationError(f"{kind}: {argument}={given!r} is not {wanted}.")
 
 

@@ -7,8 +7,8 @@ new ones lack.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic.operations import Operations
@@ -34,6 +34,8 @@ from alembic_zanith.integrity import pinned_settings
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
 from alembic_zanith.privileges import require_ownership
 from alembic_zanith.recovery import ReshapeReport, RestoreReport
+from alembic_zanith.recovery.carriers import known_oid
+from alembic_zanith.recovery.locate import locate_table
 from alembic_zanith.recovery.moving_values import Movement
 from alembic_zanith.recovery.park_column import refuse_own, rename
 from alembic_zanith.recovery.row_security import require_all_rows
@@ -153,7 +155,7 @@ class _Reshaping:
                     f"{self._call} changed nothing: into_exists=True says that "
                     f"{self._label(name)} is there, and it is not."
                 )
-            elif artifact is not None and artifact.status is ArtifactStatus.LIVE:
+            elif artifact is not None and self._is_here(artifact, present):
                 parked[name] = artifact
             else:
                 self._refuse_without_definition(name)
@@ -166,6 +168,25 @@ class _Reshaping:
         revision = self._workspace.revision
         found = (each for each in self._store.all() if source.is_of(each))
         return next((each for each in found if each.revision == revision), None)
+
+    def _is_here(self, artifact: Artifact, present: Collection[str]) -> bool:
+        """Whether what was parked is of this table, and not of one that was dropped since."""
+        if artifact.status is not ArtifactStatus.LIVE:
+            return False
+        if artifact.parked_column is not None:
+            is_here = artifact.parked_column in present
+        else:
+            oid = known_oid(self._connection, artifact)
+            archive = locate_table(self._connection, artifact)
+            is_here = archive is not None and oid in (None, self._relation.oid)
+        if not is_here:
+            log.info(
+                "%s: artifact %s is of a table %s that is gone, so the column is made anew.",
+                self._call,
+                artifact.id,
+                self._relation.name.display,
+            )
+        return is_here
 
     def _refuse_taken(self, name: str, artifact: Artifact | None) -> None:
         """A column that is there may be one that was kept, or that came back by hand since."""
@@ -200,13 +221,36 @@ class _Reshaping:
     def _make(self, names: Iterable[str]) -> int:
         operation, values = self._operation, self._operation.values
         assert values is not None
-        for name in names:
-            column = sqla_compat._copy(operation.definitions[name])
-            column.nullable = True
-            create_types(self._connection, [column])
-            table = str(operation.table_name)
-            self._direct.invoke(AddColumnOp(table, column, schema=operation.schema))
-        return self._movement.fill({name: values[name] for name in names})
+        definitions = [sqla_compat._copy(operation.definitions[name]) for name in names]
+        create_types(self._connection, definitions)
+        table = str(operation.table_name)
+        for column in definitions:
+            bare = sa.Column(
+                column.name,
+                column.type,
+                server_default=column.server_default,
+                comment=column.comment,
+                **column.dialect_kwargs,
+            )
+            self._direct.invoke(AddColumnOp(table, bare, schema=operation.schema))
+        rows = self._movement.fill({name: values[name] for name in names})
+        self._constrain(definitions)
+        return rows
+
+    def _constrain(self, definitions: Iterable[sa.Column[Any]]) -> None:
+        """Add the constraints and indexes of new columns, now that these have their values."""
+        operation = self._operation
+        for column in definitions:
+            table = self._direct.schema_obj.table(
+                str(operation.table_name), column, schema=operation.schema
+            )
+            for constraint in table.constraints:
+                # Every Table has a primary key constraint; a type brings its own to its column.
+                is_there = sqla_compat._is_type_bound(constraint)
+                if not (is_there or isinstance(constraint, sa.PrimaryKeyConstraint)):
+                    self._direct.impl.add_constraint(constraint)
+            for index in table.indexes:
+                self._direct.impl.create_index(index)
 
     def _require_not_null(self) -> None:
         with pinned_settings(self._connection):

@@ -136,10 +136,10 @@ class Movement:
         # A domain could refuse what an expression gives for a row that is not asked about.
         kinds = {name: types[name].base_type or types[name].type for name in values}
         stored = ", ".join(f"CAST({quote(name)} AS {kinds[name]})" for name in values)
-        told = ", ".join(f"CAST({enclosed(text)} AS {kinds[name]})" for name, text in values.items())
-        return (
-            f"CAST(ROW({stored}) AS record) OPERATOR(pg_catalog.*<>) CAST(ROW({told}) AS record)"
+        told = ", ".join(
+            f"CAST({enclosed(text)} AS {kinds[name]})" for name, text in values.items()
         )
+        return f"CAST(ROW({stored}) AS record) OPERATOR(pg_catalog.*<>) CAST(ROW({told}) AS record)"
 
     def count(self, where: str) -> int:
         """Return how many rows a condition is true of.

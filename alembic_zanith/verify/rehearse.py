@@ -110,9 +110,7 @@ class Restores:
     def _artifacts(self) -> list[Artifact]:
         return ArtifactStore(self._connection, self._workspace).all()
 
-    def _image(
-        self, schema: str | None, table: str, names: Sequence[str] | None = None
-    ) -> _Image:
+    def _image(self, schema: str | None, table: str, names: Sequence[str] | None = None) -> _Image:
         relation = find_relation(self._connection, table, schema)
         rows = None
         if relation is not None:
