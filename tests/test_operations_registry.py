@@ -14,6 +14,7 @@ from alembic_zanith.operations import (
     OPERATIONS,
     ArchiveColumnOp,
     ArchiveTableOp,
+    BackfillOp,
     MergeColumnsOp,
     ReshapeOperation,
     RestoreColumnOp,
@@ -34,6 +35,7 @@ EXAMPLES: list[MigrateOperation] = [
     RestoreTableOp("users", schema="shop"),
     SplitColumnOp("users", "name", into=["a"], using={"a": "name"}, reverse="a", schema="shop"),
     MergeColumnsOp("users", ["a"], into="name", using="a", reverse={"a": "name"}, schema="shop"),
+    BackfillOp("users", set={"email": "lower(name)"}, schema="shop"),
 ]
 
 
@@ -84,12 +86,17 @@ def test_a_restore_of_unknown_origin_reverses_to_a_soft_drop() -> None:
 
 
 def test_a_split_reverses_to_a_merge_and_that_to_the_split() -> None:
-    for example in EXAMPLES[6:]:
+    for example in EXAMPLES[6:8]:
         back = example.reverse()
         assert {type(example), type(back)} == {SplitColumnOp, MergeColumnsOp}
         assert isinstance(back, ReshapeOperation)
         assert (back.table_name, back.schema) == ("users", "shop")
         assert back.reverse() is example
+
+
+def test_a_backfill_says_why_it_has_no_reverse() -> None:
+    with pytest.raises(NotImplementedError, match="what the rows had before is kept nowhere"):
+        EXAMPLES[8].reverse()
 
 
 def test_differences_are_worded_as_alembic_words_its_own() -> None:
@@ -103,4 +110,5 @@ def test_differences_are_worded_as_alembic_words_its_own() -> None:
         "add_table",
         "split_column",
         "merge_columns",
+        "backfill",
     ]

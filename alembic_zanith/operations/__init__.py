@@ -2,6 +2,7 @@
 
 from .archive_column import ArchiveColumnOp
 from .archive_table import ArchiveTableOp
+from .backfill import BackfillOp
 from .drops import DropColumnOperation, DropTableOperation
 from .merge_columns import MergeColumnsOp
 from .registry import OPERATIONS
@@ -16,6 +17,7 @@ __all__ = [
     "OPERATIONS",
     "ArchiveColumnOp",
     "ArchiveTableOp",
+    "BackfillOp",
     "DropColumnOperation",
     "DropTableOperation",
     "MergeColumnsOp",

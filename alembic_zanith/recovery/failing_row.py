@@ -1,6 +1,7 @@
 """Which row it is that an expression fails on, found by halving the blocks of the table.
 
-It needs no key, and works on rows that nobody moves meanwhile: those of a table that is locked.
+Unlike `alembic_zanith.movement.failing` it needs no key, and works on rows that nobody moves
+meanwhile: those of a table that is locked.
 """
 
 from __future__ import annotations

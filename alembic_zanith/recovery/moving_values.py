@@ -13,7 +13,8 @@ from alembic_zanith.errors import ConstraintConflictError, ExpressionError, Zani
 from alembic_zanith.failures import explained, server_message, sqlstate
 from alembic_zanith.identifiers import QualifiedName, display_name, quote
 from alembic_zanith.integrity import pinned_settings
-from alembic_zanith.sql import run
+from alembic_zanith.movement.filling import enclosed
+from alembic_zanith.sql import run, unheard
 
 from .failing_row import count, failing_row, key_and, sample_rows
 
@@ -24,15 +25,6 @@ SAMPLE = 5
 _OF_A_ROW = ("22", "23", "P0")
 _OF_THE_SQL = "42"
 _NO_PRIVILEGE = "42501"
-
-
-def enclosed(sql: str) -> str:
-    """Return an expression in brackets, which a comment at its end does not take along.
-
-    >>> enclosed("a OR b")
-    '(a OR b)'
-    """
-    return f"({sql}\n)" if "--" in sql else f"({sql})"
 
 
 @dataclass(frozen=True)
@@ -116,7 +108,10 @@ class Movement:
         def also(condition: str) -> str:
             return f"({where}) AND {condition}"
 
-        return failing_row(self.connection, self.relation, (reading, writing), state, self.shown)
+        with unheard():
+            return failing_row(
+                self.connection, self.relation, (reading, writing), state, self.shown
+            )
 
     def _types(self, names: Iterable[str]) -> dict[str, Column]:
         wanted = set(names)

@@ -17,8 +17,8 @@ _MOVES_VALUES = Judgement(
     (Reason.REQUIRES_BACKFILL,),
     Lock.ACCESS_EXCLUSIVE,
     Cost.REWRITES,
-    "On a large table in steps of their own: op.add_column, values in batches while the "
-    "application writes old and new columns, op.soft_drop_column in a later revision",
+    "On a large table in steps of their own: op.add_column, op.backfill in batches while "
+    "the application writes old and new columns, op.soft_drop_column in a later revision",
 )
 
 
