@@ -92,6 +92,21 @@ class FillError(ZanithError):
     """The expression for rows without a value does not work."""
 
 
+class ExpressionError(ZanithError):
+    """The expression that a column gets its values from does not work.
+
+    `row` shows a row that it fails on; empty where that is not known.
+    """
+
+    def __init__(self, message: str, row: str = "") -> None:
+        super().__init__(message)
+        self.row = row
+
+
+class OneWayError(ZanithError):
+    """There is no way back for what was written since: nobody has said what it comes from."""
+
+
 class DependentObjectsError(ZanithError):
     """Other objects need the column or table, so that a real DROP would be refused as well.
 

@@ -98,7 +98,8 @@ class Product(Base):
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     sku: Mapped[str] = mapped_column(String(32), unique=True)
-    name: Mapped[str]
+    brand: Mapped[str]
+    model: Mapped[str | None]
     price: Mapped[Decimal] = mapped_column(CheckConstraint("price >= 0", name="price"))
     # The demo removes this line and lets autogenerate find out.
     supplier_code: Mapped[str | None] = mapped_column(String(16), index=True)
@@ -156,6 +157,6 @@ class AuditEntry(Base):
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    action: Mapped[str] = mapped_column(index=True)
-    details: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    # What was done, and its details.
+    event: Mapped[dict[str, Any]] = mapped_column(JSONB)
     at: Mapped[dt.datetime] = mapped_column(server_default=func.now())

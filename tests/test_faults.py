@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, cast
 
 import pytest
+import sqlalchemy as sa
 
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.recovery import (
@@ -21,6 +23,7 @@ from alembic_zanith.recovery import (
 )
 from tests.support.database import Database
 from tests.support.faults import Action, Fault, strike, strike_at_commit, without_chance
+from tests.support.splitting import operations
 
 SHOP = """
     CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -50,6 +53,9 @@ SHOP = """
     INSERT INTO logs VALUES (1, 1, 'one');
 """
 WRITTEN_SINCE = "INSERT INTO users (id, parent_id) VALUES (4, 1)"
+LIFE = "UPDATE users SET first = 'z' WHERE id = 1; INSERT INTO users (id, first) VALUES (4, 'x')"
+HALVES = {"first": "left(note, 1)", "rest": "substr(note, 2)"}
+WHOLE = "concat(first, rest)"
 PARENT_GONE = "DELETE FROM parents WHERE id = 2"
 
 
@@ -65,6 +71,21 @@ class Scenario:
     target: tuple[str, ...] = ()
     life: str = "SELECT 1"
     goes_on: bool = False
+
+
+def split_note(connection: sa.Connection, then: str) -> Artifact:
+    """Split users.note in two; return what is parked."""
+    into = [sa.Column(name, sa.Text) for name in HALVES]
+    options: Any = {"into": into, "using": HALVES, "reverse": WHOLE, "then": then}
+    report = operations(connection).split_column("users", "note", **options)
+    (artifact,) = report.parked
+    return cast(Artifact, artifact)
+
+
+def merge_note(connection: sa.Connection) -> object:
+    """Take both parts of users.note back."""
+    options: Any = {"into": "note", "using": WHOLE, "reverse": HALVES}
+    return operations(connection).merge_columns("users", [*HALVES], **options)
 
 
 def call(function: Callable[..., object], *arguments: object, **options: object) -> Action:
@@ -87,6 +108,12 @@ def _scenarios() -> dict[str, Scenario]:
                 found[f"relaxed {name}"] = Scenario(relax, park, target, WRITTEN_SINCE)
             if column == "parent_id":
                 found[f"orphans of {name}"] = Scenario(restore, park, target, PARENT_GONE)
+    for then in ("soft_drop", "archive"):
+        name = f"split_column note, {then}"
+        found[name] = Scenario(partial(split_note, then=then))
+        found[f"merge after {name}"] = Scenario(
+            merge_note, partial(split_note, then=then), (), LIFE
+        )
     for table in ("users", "logs", "logs_1"):
         for park_table in (soft_drop_table, archive_table):
             name = f"{park_table.__name__} {table}"
@@ -120,6 +147,8 @@ QUICK = [
     "fill of soft_drop_column note",
     "archive_column note",
     "restore of archive_column note",
+    "split_column note, archive",
+    "merge after split_column note, soft_drop",
     "relaxed archive_column note",
     "orphans of archive_column parent_id",
     "soft_drop_table users",

@@ -23,10 +23,13 @@ from alembic_zanith.operations import (
     DropExtensionOp,
     DropPolicyOp,
     EnableRlsOp,
+    MergeColumnsOp,
+    ReshapeOperation,
     RestoreColumnOp,
     RestoreTableOp,
     SoftDropColumnOp,
     SoftDropTableOp,
+    SplitColumnOp,
 )
 
 DOCS = Path(__file__).parent.parent / "docs" / "operations"
@@ -42,6 +45,8 @@ PARKING: list[MigrateOperation] = [
 
 EXAMPLES: list[MigrateOperation] = [
     *PARKING,
+    SplitColumnOp("users", "name", into=["a"], using={"a": "name"}, reverse="a", schema="shop"),
+    MergeColumnsOp("users", ["a"], into="name", using="a", reverse={"a": "name"}, schema="shop"),
     BackfillOp("users", set={"email": "lower(name)"}, schema="shop"),
     AddGeneratedColumnOp("users", sa.Column("c", sa.Text, sa.Computed("upper(name)"))),
     EnableRlsOp("users", schema="shop"),
@@ -63,7 +68,7 @@ def test_each_operation_has_one_name_everywhere(kind: str) -> None:
     assert cls.__name__ == "".join(word.title() for word in kind.split("_")) + "Op"
     assert cls.__module__ == f"alembic_zanith.operations.{kind}"
     assert (getattr(cls, "kind"), hasattr(Operations, kind)) == (kind, True)  # noqa: B009
-    assert hasattr(BatchOperations, kind) == kind.endswith("_column")
+    assert hasattr(BatchOperations, kind) == kind.endswith(("_column", "_columns"))
     assert (DOCS / f"{kind}.md").read_text().startswith(f"# op.{kind}\n")
 
 
@@ -97,6 +102,15 @@ def test_a_restore_of_unknown_origin_reverses_to_a_soft_drop() -> None:
     table = PARKING[5].reverse()
     assert isinstance(table, SoftDropTableOp)
     assert (table.table_name, table.schema) == ("users", "shop")
+
+
+def test_a_split_reverses_to_a_merge_and_that_to_the_split() -> None:
+    for example in EXAMPLES[6:8]:
+        back = example.reverse()
+        assert {type(example), type(back)} == {SplitColumnOp, MergeColumnsOp}
+        assert isinstance(back, ReshapeOperation)
+        assert (back.table_name, back.schema) == ("users", "shop")
+        assert back.reverse() is example
 
 
 def test_a_backfill_says_why_it_has_no_reverse() -> None:

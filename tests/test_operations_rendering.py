@@ -16,10 +16,12 @@ from alembic_zanith.errors import ConfigurationError
 from alembic_zanith.operations import (
     ArchiveColumnOp,
     ArchiveTableOp,
+    MergeColumnsOp,
     RestoreColumnOp,
     RestoreTableOp,
     SoftDropColumnOp,
     SoftDropTableOp,
+    SplitColumnOp,
 )
 from tests.support.swapping import code
 
@@ -145,3 +147,91 @@ def test_dialect_options_and_expressions_of_an_index_are_kept() -> None:
 def test_a_number_of_days_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"soft_drop_table: retention_days=-1 is not a"):
         SoftDropTableOp("t", retention_days=-1)
+
+
+FORWARD = {"first": "split_part(name, ' ', 1)", "it's": "name LIKE '%:x'"}
+SPLIT = SplitColumnOp(
+    "t",
+    "name",
+    into=[sa.Column("first", sa.Text, nullable=False), sa.Column("it's", sa.Boolean)],
+    using=FORWARD,
+    reverse="first || ' '",
+)
+
+
+def test_a_split_and_its_reverse_are_rendered_with_all_expressions() -> None:
+    assert rendered(SPLIT) == code("""
+        op.split_column('t', 'name',
+        into=[sa.Column('first', sa.Text(), nullable=False), sa.Column("it's", sa.Boolean(), nullable=True)],
+        using={'first': "split_part(name, ' ', 1)", "it's": "name LIKE '%:x'"},
+        reverse="first || ' '"
+        )
+    """)
+    assert rendered(SPLIT.reverse()) == code("""
+        op.merge_columns('t', ['first', "it's"],
+        into='name',
+        using="first || ' '",
+        reverse={'first': "split_part(name, ' ', 1)", "it's": "name LIKE '%:x'"}
+        )
+    """)
+
+
+def test_a_merge_and_its_reverse_are_rendered_with_what_is_not_a_default() -> None:
+    merge = MergeColumnsOp(
+        "t",
+        ["a", "b"],
+        into=sa.Column("c", sa.Text),
+        using="a || b",
+        reverse={"b": "right(c, 1)", "a": "left(c, 1)"},
+        then="keep",
+        schema="s",
+        retention_days=None,
+    )
+    assert rendered(merge) == code("""
+        op.merge_columns('t', ['a', 'b'],
+        into=sa.Column('c', sa.Text(), nullable=True),
+        using='a || b',
+        reverse={'a': 'left(c, 1)', 'b': 'right(c, 1)'},
+        then='keep',
+        schema='s',
+        retention_days=None
+        )
+    """)
+    assert rendered(merge.reverse()) == code("""
+        op.split_column('t', 'c',
+        into=['a', 'b'],
+        using={'a': 'left(c, 1)', 'b': 'right(c, 1)'},
+        reverse='a || b',
+        into_exists=True,
+        schema='s',
+        retention_days=None
+        )
+    """)
+
+
+def test_the_reverse_of_one_way_says_that_nothing_is_known() -> None:
+    one_way = SplitColumnOp("t", "c", into=["a"], using={"a": "c"}, then="archive")
+    assert rendered(one_way) == code("""
+        op.split_column('t', 'c',
+        into=['a'],
+        using={'a': 'c'},
+        then='archive'
+        )
+    """)
+    assert rendered(one_way.reverse()) == code("""
+        op.merge_columns('t', ['a'],
+        into='c',
+        using=None,
+        reverse={'a': 'c'}
+        )
+    """)
+
+
+def test_a_split_in_a_batch_leaves_out_the_table_and_its_schema() -> None:
+    split = SplitColumnOp("t", "c", into=["a"], using={"a": "c"}, schema="s")
+    merge = MergeColumnsOp("t", ["a"], into="c", using="a", schema="s")
+    batch = ops.ModifyTableOps("t", [split, merge], schema="s")
+    text = rendered(batch, render_as_batch=True)
+    assert "batch_op.split_column('c',\n" in text
+    assert "batch_op.merge_columns(['a'],\n" in text
+    assert "schema=" not in text.partition("as batch_op")[2]

@@ -43,6 +43,8 @@ EVERY_CALL = [
     "op.archive_table('users')",
     "op.restore_column('users', sa.Column('legacy', sa.Uuid()))",
     "op.restore_table('users', sa.Column('id', sa.Integer()))",
+    "op.split_column('users', 'legacy', into=[sa.Column('a', sa.Text)], using={'a': 'legacy::text'})",
+    "op.merge_columns('users', ['name'], into=sa.Column('a', sa.Text), using='name')",
 ]
 
 

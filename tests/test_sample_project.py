@@ -31,6 +31,7 @@ from tests.support.swapping import code
 ROOT = PROJECT.parent
 BEFORE_THE_DROPS = "0006"
 DROPS = ("0007", "0008", "0009", "0010")
+BY_HAND = ("0011", "0012", "0013", "0014")
 
 PYTEST_ALEMBIC_TESTS = (
     standard_tests.test_single_head_revision,
@@ -211,7 +212,7 @@ def test_the_four_drops_are_as_autogenerate_writes_them(shop: Project) -> None:
     kept = [revision(shop, name) for name in DROPS]
     upgrades = [script.upgrade for script in kept]
     downgrades = [script.downgrade for script in kept]
-    for script in (*kept, revision(shop, "0011"), revision(shop, "0012")):
+    for script in [*kept, *(revision(shop, name) for name in BY_HAND)]:
         script.path.unlink()
     fresh = shop.autogenerate("all four at once")
     for bodies, now in ((upgrades, fresh.upgrade), (downgrades, fresh.downgrade)):

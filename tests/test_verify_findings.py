@@ -172,6 +172,20 @@ def test_a_restore_that_fails_is_a_finding(shop: Project) -> None:
     assert verdict(shop, "--strict")["verdict"] == "drift"
 
 
+def test_what_a_split_parks_is_brought_back_as_well(shop: Project) -> None:
+    shop.revision(
+        """\
+        op.execute('''CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF current_query() LIKE '%RENAME COLUMN "_zanith%' THEN RAISE EXCEPTION 'not back'; END IF;
+            END $$''')
+        op.execute('CREATE EVENT TRIGGER no ON ddl_command_start EXECUTE FUNCTION no()')
+        op.split_column('users', 'code', into=[sa.Column('a', sa.Text)], using={'a': 'code'})
+        """,
+        "op.execute('DROP EVENT TRIGGER no')",
+    )
+    assert "What is parked of users.code does not come back: not back" in texts(verdict(shop))[0]
+
+
 def test_a_downgrade_that_fails_is_a_finding(shop: Project) -> None:
     shop.revision("op.add_column('users', sa.Column('a', sa.Text))", "op.drop_column('users', 'b')")
     found = verdict(shop)

@@ -11,11 +11,14 @@ from .drop_extension import DropExtensionOp
 from .drop_policy import DropPolicyOp
 from .drops import DropColumnOperation, DropTableOperation
 from .enable_rls import EnableRlsOp
+from .merge_columns import MergeColumnsOp
 from .registry import OPERATIONS
+from .reshape import ReshapeOperation
 from .restore_column import RestoreColumnOp
 from .restore_table import RestoreTableOp
 from .soft_drop_column import SoftDropColumnOp
 from .soft_drop_table import SoftDropTableOp
+from .split_column import SplitColumnOp
 
 __all__ = [
     "OPERATIONS",
@@ -31,8 +34,11 @@ __all__ = [
     "DropPolicyOp",
     "DropTableOperation",
     "EnableRlsOp",
+    "MergeColumnsOp",
+    "ReshapeOperation",
     "RestoreColumnOp",
     "RestoreTableOp",
     "SoftDropColumnOp",
     "SoftDropTableOp",
+    "SplitColumnOp",
 ]

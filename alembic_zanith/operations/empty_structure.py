@@ -51,7 +51,7 @@ def add_empty_column(
         column.nullable = True
     # In a batch, `operations` would only queue.
     direct = Operations(operations.migration_context)
-    _create_types(connection, [column])
+    create_types(connection, [column])
     direct.invoke(AddColumnOp(table, column, schema=schema))
     if operation.fill is not None:
         run(connection, f"UPDATE {qualified} SET {quote(column.name)} = ({operation.fill})")
@@ -176,7 +176,7 @@ def _belongs_to_create(item: SchemaItem) -> bool:
     return isinstance(item, sa.Column | sa.PrimaryKeyConstraint)
 
 
-def _create_types(connection: Connection, columns: Iterable[sa.Column[Any]]) -> None:
+def create_types(connection: Connection, columns: Iterable[sa.Column[Any]]) -> None:
     """Create enum types that do not exist: ADD COLUMN, unlike CREATE TABLE, creates none."""
     for column in columns:
         type_ = getattr(column.type, "item_type", column.type)

@@ -21,6 +21,7 @@ from .report import (
     Inspection,
     InvalidForeignKey,
     PurgeReport,
+    ReshapeReport,
     RestoreReport,
 )
 from .restore import restore_column, restore_table
@@ -32,6 +33,7 @@ __all__ = [
     "InvalidForeignKey",
     "NothingParkedError",
     "PurgeReport",
+    "ReshapeReport",
     "RestoreReport",
     "archive_column",
     "archive_table",

@@ -61,6 +61,19 @@ class RestoreReport:
 
 
 @dataclass(frozen=True)
+class ReshapeReport:
+    """What splitting or merging columns did.
+
+    `rows` is how many rows were given values, `restored` the columns that came back from what this
+    revision had parked, `parked` where those are that the values came from.
+    """
+
+    rows: int
+    restored: tuple[RestoreReport, ...] = ()
+    parked: tuple[Artifact, ...] = ()
+
+
+@dataclass(frozen=True)
 class ArtifactSummary:
     """One line of `list`.
 

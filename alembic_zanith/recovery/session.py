@@ -57,6 +57,17 @@ def require_transaction(connection: Connection, what: str) -> None:
     run(connection, "RELEASE SAVEPOINT _zanith_probe")
 
 
+def require_read_committed(connection: Connection, what: str) -> None:
+    """Raise `IsolationLevelError` where the rows that others commit meanwhile are not seen."""
+    level = scalar(connection, "SELECT pg_catalog.current_setting('transaction_isolation')")
+    if level not in ("read committed", "read uncommitted"):
+        raise IsolationLevelError(
+            f"{what} cannot run at {str(level).upper()}: it would not see rows that others commit "
+            "before it has its lock, and those would be lost. Nothing has changed. Run migrations "
+            'at READ COMMITTED: isolation_level="READ COMMITTED" where env.py makes the engine.'
+        )
+
+
 @contextmanager
 def all_or_nothing(connection: Connection, what: str) -> Iterator[None]:
     """Run a block that changes the database; if it fails, undo all that it did, settings included.
@@ -69,13 +80,7 @@ def all_or_nothing(connection: Connection, what: str) -> Iterator[None]:
     https://www.postgresql.org/docs/current/transaction-iso.html#XACT-REPEATABLE-READ
     """
     require_transaction(connection, what)
-    level = scalar(connection, "SELECT pg_catalog.current_setting('transaction_isolation')")
-    if level not in ("read committed", "read uncommitted"):
-        raise IsolationLevelError(
-            f"{what} cannot run at {str(level).upper()}: it would not see rows that others commit "
-            "before it has its lock, and those would be lost. Nothing has changed. Run migrations "
-            'at READ COMMITTED: isolation_level="READ COMMITTED" where env.py makes the engine.'
-        )
+    require_read_committed(connection, what)
     with connection.begin_nested(), pinned_settings(connection):
         yield
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations.ops import DropColumnOp, DropTableOp
@@ -16,6 +16,7 @@ from alembic_zanith.failures import reason_of
 from alembic_zanith.integrity import content, pinned_settings
 from alembic_zanith.operations.archive_column import ArchiveColumnOp
 from alembic_zanith.operations.archive_table import ArchiveTableOp
+from alembic_zanith.operations.reshape import ReshapeOperation
 from alembic_zanith.operations.soft_drop_column import SoftDropColumnOp
 from alembic_zanith.operations.soft_drop_table import SoftDropTableOp
 from alembic_zanith.recovery import restore_column, restore_table
@@ -33,17 +34,23 @@ if TYPE_CHECKING:
 
     from alembic_zanith.workspace import Workspace
 
-_PARKS = (SoftDropColumnOp, SoftDropTableOp, ArchiveColumnOp, ArchiveTableOp)
+_PARKS = (SoftDropColumnOp, SoftDropTableOp, ArchiveColumnOp, ArchiveTableOp, ReshapeOperation)
 _MAY_PARK = (*_PARKS, DropColumnOp, DropTableOp)
 _SHOWN = 3
 
 
 @dataclass(frozen=True)
 class _Image:
-    """The schema and the rows of the table that something is parked of."""
+    """The schema and the rows of the table that something is parked of.
+
+    `adds` tells that the operation makes columns of its own, which are there afterwards; then the
+    rows are of its old columns alone, as triggers may write others while it fills the new ones.
+    """
 
     schema: Snapshot
     rows: str | None
+    columns: tuple[str, ...] = ()
+    adds: bool = False
 
 
 class Restores:
@@ -76,7 +83,11 @@ class Restores:
         if isinstance(step.source, _MAY_PARK) and not is_autocommit(self._connection):
             source: Any = step.source
             with heard_by(None):
-                self._before = self._image(source.schema, source.table_name)
+                if isinstance(source, ReshapeOperation):
+                    image = self._image(source.schema, source.table_name, source.sources)
+                    self._before = replace(image, adds=True)
+                else:
+                    self._before = self._image(source.schema, source.table_name)
 
     def sending(self, step: Step, statement: str) -> None:
         """Hear of a statement."""
@@ -87,31 +98,40 @@ class Restores:
         if before is None or step.error is not None:
             return
         with heard_by(None):
-            for artifact in self._artifacts():
-                if artifact.id not in self._known:
-                    self._known.add(artifact.id)
-                    self._rehearse(artifact, before)
+            # The newest first, as they come back.
+            made = [each for each in self._artifacts() if each.id not in self._known]
+            self._known.update(each.id for each in made)
+            if before.adds:
+                self._rehearse(made, before)
+            else:
+                for artifact in made:
+                    self._rehearse([artifact], before)
 
     def _artifacts(self) -> list[Artifact]:
         return ArtifactStore(self._connection, self._workspace).all()
 
-    def _image(self, schema: str | None, table: str) -> _Image:
+    def _image(self, schema: str | None, table: str, names: Sequence[str] | None = None) -> _Image:
         relation = find_relation(self._connection, table, schema)
         rows = None
         if relation is not None:
-            names = sorted(each.name for each in columns(self._connection, relation))
+            present = {each.name for each in columns(self._connection, relation)}
+            names = sorted(present if names is None else present.intersection(names))
             with pinned_settings(self._connection):
                 rows = content(self._connection, relation.name, names).checksum
-        return _Image(self._snapshot(), rows)
+        return _Image(self._snapshot(), rows, tuple(names or ()))
 
-    def _rehearse(self, artifact: Artifact, before: _Image) -> None:
-        self.rehearsed += 1
+    def _rehearse(self, artifacts: Sequence[Artifact], before: _Image) -> None:
+        """Bring back all that one operation has parked, and compare."""
+        self.rehearsed += len(artifacts)
         savepoint = self._connection.begin_nested()
         try:
-            restore = restore_column if artifact.is_column else restore_table
-            restore(self._connection, artifact.id, workspace=self._workspace)
-            after = self._image(artifact.source_schema, artifact.source_table)
-            self.findings += self._compared(artifact, before, after)
+            for artifact in artifacts:
+                restore = restore_column if artifact.is_column else restore_table
+                restore(self._connection, artifact.id, workspace=self._workspace)
+            for artifact in artifacts[:1]:
+                names = before.columns if before.adds else None
+                after = self._image(artifact.source_schema, artifact.source_table, names)
+                self.findings += self._compared(artifact, before, after)
         except (ZanithError, SQLAlchemyError) as error:
             self._note(artifact, f"does not come back: {reason_of(error)}")
         finally:
@@ -119,6 +139,8 @@ class Restores:
 
     def _compared(self, artifact: Artifact, before: _Image, after: _Image) -> Iterator[Finding]:
         found = differences(before.schema, after.schema)
+        if before.adds:
+            found = tuple(each for each in found if each.before is not None)
         if found:
             yield self._finding(artifact, f"comes back, but not as it was: {in_words(found)}")
         elif before.rows != after.rows:

@@ -11,8 +11,15 @@ from alembic_zanith.risk.reasons import Reason
 
 from .tables import TableChange
 
-# New columns for a moment of ACCESS EXCLUSIVE; what fills them is a backfill.
-_MOVES_VALUES = Judgement(Level.MEDIUM, (Reason.REQUIRES_BACKFILL,), Lock.ACCESS_EXCLUSIVE)
+# All rows are written under the lock that the new columns and the parked ones need.
+_MOVES_VALUES = Judgement(
+    Level.MEDIUM,
+    (Reason.REQUIRES_BACKFILL,),
+    Lock.ACCESS_EXCLUSIVE,
+    Cost.REWRITES,
+    "On a large table in steps of their own: op.add_column, op.backfill in batches while "
+    "the application writes old and new columns, op.soft_drop_column in a later revision",
+)
 
 
 @kind("split_column")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from alembic_zanith.risk.change import Change, TableRef
@@ -12,6 +12,7 @@ from alembic_zanith.risk.changes import (
     indexes,
     objects,
     parking,
+    reshaping,
     rows,
     tables,
 )
@@ -128,6 +129,29 @@ def _new_column(made: Made, change: columns.ColumnChange, revision: str) -> None
 )
 def _drop_column(made: Made, change: columns.ColumnChange, revision: str) -> None:
     made.columns_of(change.table).pop(change.column, None)
+
+
+@notes(reshaping.SplitColumn)
+def _split_column(made: Made, change: reshaping.SplitColumn, revision: str) -> None:
+    _reshape(made, change, [change.column], change.into, revision)
+
+
+@notes(reshaping.MergeColumns)
+def _merge_columns(made: Made, change: reshaping.MergeColumns, revision: str) -> None:
+    _reshape(made, change, change.columns, [change.into], revision)
+
+
+def _reshape(
+    made: Made,
+    change: tables.TableChange,
+    sources: Iterable[str],
+    targets: Iterable[str],
+    revision: str,
+) -> None:
+    known = made.columns.setdefault(made.names.key(change.table), {})
+    for name in sources:
+        known.pop(name, None)
+    known.update((name, NewColumn(revision, is_filled=True)) for name in targets)
 
 
 @notes(columns.RenameColumn)

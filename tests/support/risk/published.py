@@ -386,7 +386,7 @@ CASES = (
         "app.t.name",
         ("requires_backfill",),
         "ACCESS EXCLUSIVE",
-        "",
+        "On a large table in steps of their own",
         ok=(
             "CREATE TABLE app.t (c int)",
             SplitColumn(TableRef("t", "app"), "name", ("first", "last")),
@@ -400,7 +400,7 @@ CASES = (
         "app.t.name",
         ("requires_backfill",),
         "ACCESS EXCLUSIVE",
-        "",
+        "On a large table in steps of their own",
         ok=(
             "CREATE TABLE app.t (c int)",
             MergeColumns(TableRef("t", "app"), ("first", "last"), "name"),
