@@ -65,6 +65,10 @@ class LabelChangedError(ZanithError):
     """A label of an enum type has another name than when values were archived by it."""
 
 
+class NotSyncableError(ZanithError):
+    """Two columns could not be kept the same, whatever is written."""
+
+
 class FillError(ZanithError):
     """The expression for rows without a value does not work."""
 

@@ -18,6 +18,8 @@ from alembic_zanith.operations import (
     RestoreTableOp,
     SoftDropColumnOp,
     SoftDropTableOp,
+    SyncColumnsOp,
+    UnsyncColumnsOp,
 )
 
 DOCS = Path(__file__).parent.parent / "docs" / "operations"
@@ -29,6 +31,8 @@ EXAMPLES: list[MigrateOperation] = [
     ArchiveTableOp("users", schema="shop"),
     RestoreColumnOp("users", "legacy", schema="shop"),
     RestoreTableOp("users", schema="shop"),
+    SyncColumnsOp("users", "legacy", "new", forward="legacy", backward="new", schema="shop"),
+    UnsyncColumnsOp("users", "legacy", "new", forward="legacy", backward="new", schema="shop"),
 ]
 
 
@@ -78,6 +82,18 @@ def test_a_restore_of_unknown_origin_reverses_to_a_soft_drop() -> None:
     assert (table.table_name, table.schema) == ("users", "shop")
 
 
+@pytest.mark.parametrize("example", EXAMPLES[6:8], ids=str)
+def test_keeping_two_columns_the_same_and_its_end_are_the_reverse_of_each_other(
+    example: MigrateOperation,
+) -> None:
+    there = example.reverse()
+    assert type(there) is not type(example)
+    assert type(there.reverse()) is type(example)
+    assert vars(there) == vars(there.reverse()) == vars(example)
+    with pytest.raises(NotImplementedError, match="forward= and backward="):
+        UnsyncColumnsOp("users", "legacy", "new").reverse()
+
+
 def test_differences_are_worded_as_alembic_words_its_own() -> None:
     words = [example.to_diff_tuple()[0] for example in EXAMPLES]
     assert words == [
@@ -87,4 +103,6 @@ def test_differences_are_worded_as_alembic_words_its_own() -> None:
         "remove_table",
         "add_column",
         "add_table",
+        "sync_columns",
+        "unsync_columns",
     ]

@@ -8,6 +8,8 @@ from .restore_column import RestoreColumnOp
 from .restore_table import RestoreTableOp
 from .soft_drop_column import SoftDropColumnOp
 from .soft_drop_table import SoftDropTableOp
+from .sync_columns import SyncColumnsOp
+from .unsync_columns import UnsyncColumnsOp
 
 __all__ = [
     "OPERATIONS",
@@ -19,4 +21,6 @@ __all__ = [
     "RestoreTableOp",
     "SoftDropColumnOp",
     "SoftDropTableOp",
+    "SyncColumnsOp",
+    "UnsyncColumnsOp",
 ]
