@@ -14,6 +14,7 @@ from alembic_zanith.operations import (
     OPERATIONS,
     ArchiveColumnOp,
     ArchiveTableOp,
+    BackfillOp,
     RestoreColumnOp,
     RestoreTableOp,
     SoftDropColumnOp,
@@ -31,6 +32,7 @@ EXAMPLES: list[MigrateOperation] = [
     ArchiveTableOp("users", schema="shop"),
     RestoreColumnOp("users", "legacy", schema="shop"),
     RestoreTableOp("users", schema="shop"),
+    BackfillOp("users", set={"email": "lower(name)"}, schema="shop"),
     SyncColumnsOp("users", "legacy", "new", forward="legacy", backward="new", schema="shop"),
     UnsyncColumnsOp("users", "legacy", "new", forward="legacy", backward="new", schema="shop"),
 ]
@@ -82,7 +84,12 @@ def test_a_restore_of_unknown_origin_reverses_to_a_soft_drop() -> None:
     assert (table.table_name, table.schema) == ("users", "shop")
 
 
-@pytest.mark.parametrize("example", EXAMPLES[6:8], ids=str)
+def test_a_backfill_says_why_it_has_no_reverse() -> None:
+    with pytest.raises(NotImplementedError, match="what the rows had before is kept nowhere"):
+        EXAMPLES[6].reverse()
+
+
+@pytest.mark.parametrize("example", EXAMPLES[7:9], ids=str)
 def test_keeping_two_columns_the_same_and_its_end_are_the_reverse_of_each_other(
     example: MigrateOperation,
 ) -> None:
@@ -103,6 +110,7 @@ def test_differences_are_worded_as_alembic_words_its_own() -> None:
         "remove_table",
         "add_column",
         "add_table",
+        "backfill",
         "sync_columns",
         "unsync_columns",
     ]

@@ -2,6 +2,7 @@
 
 from .archive_column import ArchiveColumnOp
 from .archive_table import ArchiveTableOp
+from .backfill import BackfillOp
 from .drops import DropColumnOperation, DropTableOperation
 from .registry import OPERATIONS
 from .restore_column import RestoreColumnOp
@@ -15,6 +16,7 @@ __all__ = [
     "OPERATIONS",
     "ArchiveColumnOp",
     "ArchiveTableOp",
+    "BackfillOp",
     "DropColumnOperation",
     "DropTableOperation",
     "RestoreColumnOp",
