@@ -61,7 +61,7 @@ def _revision_options(command: F) -> F:
 @click.argument("name", metavar="NEWNAME")
 @_revision_options
 @click.pass_obj
-def rename_command(project: Project, column: str, name: str, **options: str | None) -> None:
+def rename_command(project: Project, /, column: str, name: str, **options: str | None) -> None:
     """Give a column another name in two steps.
 
     TABLE.COLUMN is quoted as in SQL where needed: '"Order Lines".note'. NEWNAME is taken as it is.
@@ -84,6 +84,7 @@ def rename_command(project: Project, column: str, name: str, **options: str | No
 @click.pass_obj
 def type_command(
     project: Project,
+    /,
     column: str,
     type_: str,
     as_name: str | None,
@@ -173,7 +174,7 @@ def _target(column: str, schema: str | None) -> tuple[str | None, str, str]:
 
 def _require_newest(directory: ScriptDirectory, visited: Database, head: str | None) -> None:
     """Raise where the database is not what the new revisions will be run on."""
-    wanted = {each.revision for each in directory.get_revisions(head or "heads") if each}
+    wanted = {each.revision for each in directory.get_revisions(head or "heads")}
     if not wanted <= set(visited.heads):
         at = ", ".join(visited.heads) or "no revision"
         raise ZanithError(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError, rev_id
 
@@ -46,7 +46,8 @@ def write_pair(
         head = place.head
         for (message, body), given in zip(bodies.items(), place.ids, strict=True):
             upgrades, downgrades = place.tokens
-            texts = {upgrades: _indented(body.upgrade), downgrades: _indented(body.downgrade)}
+            texts: dict[str, Any] = {"upgrades": "", "downgrades": "", "imports": ""}
+            texts |= {upgrades: _indented(body.upgrade), downgrades: _indented(body.downgrade)}
             made = directory.generate_revision(
                 given or rev_id(),
                 message,
@@ -54,8 +55,7 @@ def write_pair(
                 version_path=place.version_path,
                 refresh=True,
                 config=config,
-                imports="",
-                **{"upgrades": "", "downgrades": "", **texts},
+                **texts,
             )
             if made is None:
                 raise CommandError("The revision was written where Alembic does not look for it.")
