@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
@@ -16,6 +16,7 @@ from alembic_zanith.expansion.column import OldColumn, read_column
 from alembic_zanith.expansion.files import Place, write_pair
 from alembic_zanith.expansion.request import Replacement
 from alembic_zanith.expansion.scripts import contract, expand
+from alembic_zanith.hooks import begins_own_transaction
 from alembic_zanith.identifiers import display_name, target_parts
 from alembic_zanith.integrity import pinned_settings
 from alembic_zanith.sql import reading
@@ -140,6 +141,7 @@ def _write(
             return error
         tokens = (visited.context.opts.get(f"{each}_token") for each in ("upgrade", "downgrade"))
         upgrades, downgrades = tokens
+        asked = replace(asked, at_once=begins_own_transaction(visited.context))
         return _Asked(asked, (str(upgrades or "upgrades"), str(downgrades or "downgrades")))
 
     asked = _only(column, project.visit(work, options["database"]))
@@ -221,6 +223,13 @@ def _told(asked: Replacement, scripts: Sequence[Script]) -> list[str]:
             f"2. Deploy the version that reads and writes {new}.",
             f"3. When no version that knows {old} runs any more, run "
             f"`alembic upgrade {second.revision}`: {old} is parked.",
+        ]
+    if asked.at_once:
+        lines += [
+            "",
+            "env.py begins the transaction itself, so that the first revision is one transaction: "
+            "everybody else waits for the table until its rows are filled. Where env.py leaves "
+            "that to context.begin_transaction(), the pair is written for running beside others.",
         ]
     if asked.old.statistics:
         names = ", ".join(display_name(each) for each in asked.old.statistics)

@@ -19,6 +19,7 @@ from alembic_zanith.risk.statements.parser import (
     unwrap,
 )
 from alembic_zanith.sql import one
+from alembic_zanith.sync.checks import enclosed
 
 from .column import OldColumn
 from .questions import IS_ASSIGNED
@@ -61,8 +62,14 @@ def retyping(
     back = _cast(connection, sql_name(chosen), new_type, before)
     if forward is None:
         _require(connection, f"CAST(CAST(NULL AS {before}) AS {new_type})", old, "--forward")
+    else:
+        source = (column, before, new_type)
+        _require_expression(connection, old, "--forward", forward, *source)
     if backward is None:
         _require(connection, f"CAST(CAST(NULL AS {new_type}) AS {before})", old, "--backward")
+    else:
+        source = (sql_name(chosen), new_type, before)
+        _require_expression(connection, old, "--backward", backward, *source)
     _refuse_misfits(connection, old, new_type, forward or there)
     asked = Replacement(
         old, chosen, new_type, forward or there, backward or back, default or old.default, True
@@ -138,12 +145,45 @@ def _cast(connection: Connection, value: str, source: str, target: str) -> str:
     """
     try:
         with connection.begin_nested():
-            types = (f"pg_typeof(CAST(NULL AS {each}))" for each in (source, target))
-            query = IS_ASSIGNED.format(one=next(types), other=next(types))
-            is_assigned = bool(one(connection, query)[0])
+            is_assigned = _is_assigned(connection, f"pg_typeof(CAST(NULL AS {source}))", target)
     except DBAPIError:
         is_assigned = False
     return value if is_assigned else f"CAST({value} AS {target})"
+
+
+def _is_assigned(connection: Connection, type_of: str, target: str) -> bool:
+    query = IS_ASSIGNED.format(one=type_of, other=f"pg_typeof(CAST(NULL AS {target}))")
+    return bool(one(connection, query)[0])
+
+
+def _require_expression(
+    connection: Connection,
+    old: OldColumn,
+    option: str,
+    expression: str,
+    column: str,
+    source: str,
+    target: str,
+) -> None:
+    """Raise for an expression that is not made of the column alone, or is of another type."""
+    table = sql_name(old.relation.name.name)
+    made_of = f"FROM (SELECT CAST(NULL AS {source}) AS {column}) AS {table}"
+    try:
+        with connection.begin_nested():
+            type_of = f"(SELECT pg_typeof({enclosed(expression)}) {made_of})"
+            if _is_assigned(connection, type_of, target):
+                return
+            given = one(connection, f"SELECT CAST({type_of} AS text)")[0]
+    except DBAPIError as error:
+        raise ConfigurationError(
+            f"{old.shown}: {option} {expression!r} does not work: {server_message(error)}. Only "
+            f"{column} can be in it, and names but PostgreSQL's own need their schema. Nothing was "
+            "written."
+        ) from None
+    raise ConfigurationError(
+        f"{old.shown}: {option} {expression!r} gives {given}, which does not go into {target} "
+        f"without CAST. Nothing was written. Write CAST(… AS {target})."
+    )
 
 
 def _refuse_misfits(connection: Connection, old: OldColumn, type_: str, forward: str) -> None:

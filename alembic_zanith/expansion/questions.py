@@ -127,7 +127,8 @@ WITH RECURSIVE chain (side, oid) AS (
 base (side, oid, category) AS (
      SELECT chain.side, t.oid, t.typcategory FROM chain JOIN pg_type t ON t.oid = chain.oid
       WHERE t.typtype <> 'd')
-SELECT one.oid = other.oid OR other.category = 'S' OR EXISTS (
+SELECT one.oid = other.oid OR one.oid = CAST('unknown'::regtype AS oid) OR other.category = 'S'
+    OR EXISTS (
          SELECT FROM pg_cast c WHERE c.castsource = one.oid AND c.casttarget = other.oid
             AND c.castcontext IN ('a', 'i'))
   FROM base one JOIN base other ON one.side = 1 AND other.side = 2

@@ -16,6 +16,7 @@ class Replacement:
     """A new column in the place of an old one.
 
     With `swaps` it has the name of the old one in the end. `type` and the expressions are SQL.
+    `at_once` is for where env.py leaves no way to commit before the revision has come to its end.
     """
 
     old: OldColumn
@@ -25,6 +26,7 @@ class Replacement:
     backward: str
     default: str | None
     swaps: bool = False
+    at_once: bool = False
 
     @property
     def column(self) -> str:

@@ -26,13 +26,13 @@ class Body:
 
 def expand(asked: Replacement) -> Body:
     """Return the first revision: the new column beside the old one, kept the same."""
-    upgrade = [
-        *map(_execute, _adds(asked)),
-        _sync("sync_columns", asked),
-        "with op.get_context().autocommit_block():",
-        textwrap.indent("\n".join(_filled(asked)), "    "),
-        *_finishes(asked),
-    ]
+    upgrade = [*map(_execute, _adds(asked)), _sync("sync_columns", asked)]
+    if asked.at_once:
+        upgrade += _filled(asked)
+    else:
+        upgrade.append("with op.get_context().autocommit_block():")
+        upgrade.append(textwrap.indent("\n".join(_filled(asked)), "    "))
+    upgrade += _finishes(asked)
     downgrade = [_sync("unsync_columns", asked), _call("soft_drop_column", asked, asked.name)]
     return Body("\n".join(upgrade), "\n".join(downgrade))
 
@@ -90,18 +90,24 @@ def _filled(asked: Replacement) -> Iterator[str]:
         name = names[part].meanwhile
         if part.kind in ("i", "u"):
             index = sql_table(TableRef(name, asked.old.schema))
-            yield _execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
+            if not asked.at_once:
+                yield _execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
             yield _execute(_index(asked, part, name))
         else:
-            yield _execute(_drop_constraint(asked, name, if_exists=True))
-            yield _execute(_constraint(asked, part, name))
-            yield _execute(_validate(asked, name))
+            yield from _checked_later(asked, name, _constraint(asked, part, name))
     if asked.old.column.not_null:
         check = _not_null_check(asked)
         condition = f"CHECK ({sql_name(asked.name)} IS NOT NULL) NOT VALID"
-        yield _execute(_drop_constraint(asked, check, if_exists=True))
-        yield _execute(f"ALTER TABLE {asked.table} ADD CONSTRAINT {sql_name(check)} {condition}")
-        yield _execute(_validate(asked, check))
+        add = f"ALTER TABLE {asked.table} ADD CONSTRAINT {sql_name(check)} {condition}"
+        yield from _checked_later(asked, check, add)
+
+
+def _checked_later(asked: Replacement, name: str, add: str) -> Iterator[str]:
+    """Yield what adds a constraint, and has the rows read under a lock that lets others write."""
+    if not asked.at_once:
+        yield _execute(_drop_constraint(asked, name, if_exists=True))
+    yield _execute(add)
+    yield _execute(_validate(asked, name))
 
 
 def _finishes(asked: Replacement) -> Iterator[str]:
@@ -124,7 +130,8 @@ def _not_null_check(asked: Replacement) -> str:
 
 def _index(asked: Replacement, part: Carried, name: str) -> str:
     definition = part.index or part.definition
-    return index_renamed(definition, asked.column, asked.name, name, asked.old.default_schema)
+    made = index_renamed(definition, asked.column, asked.name, name, asked.old.default_schema)
+    return made.replace(" CONCURRENTLY", "", 1) if asked.at_once else made
 
 
 def _constraint(asked: Replacement, part: Carried, name: str) -> str:

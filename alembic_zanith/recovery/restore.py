@@ -59,7 +59,8 @@ def restore_column(
     `target` is `table.column`, `schema.table.column` or an artifact id; `artifact` picks one of
     several by id. `as_name` brings it back under another name. `fill` is an SQL expression for
     rows that have no value, `meanwhile` says which column was written in place of a soft-dropped
-    one, `relax` leaves out constraints that have become impossible, `force` goes on although the data is not what was parked, `dry_run` only tells what would be done.
+    one, `relax` leaves out constraints that have become impossible, `force` goes on although the
+    data is not what was parked, `dry_run` only tells what would be done.
 
     Of an archive whose column came back once and was dropped since, the values are used again.
 
