@@ -28,6 +28,7 @@ VERIFY = "zanith-verify"
 DRIFT = "zanith-drift"
 HISTORY = "zanith-history"
 REPORT = "zanith-report"
+EXPAND = "zanith-expand"
 GATED = ("upgrade", "downgrade")
 
 
@@ -103,6 +104,7 @@ def add_commands(subparsers: _SubParsersAction[ArgumentParser]) -> None:
         (DRIFT, zanith_drift, "Show what was changed in the database by hand."),
         (HISTORY, zanith_history, "Show what has run, and the schema as it was."),
         (REPORT, zanith_report, "Write a page about what has run."),
+        (EXPAND, zanith_expand, "Write the revisions that rename or retype a column in two steps."),
     ):
         # With no prefix character, "--help" and all the rest after the name are plain arguments:
         # click reads them.
@@ -207,6 +209,13 @@ def zanith_report(config: Config, arguments: Sequence[str]) -> None:
     from alembic_zanith.cli import report
 
     report(config, arguments)
+
+
+def zanith_expand(config: Config, arguments: Sequence[str]) -> None:
+    """Run `alembic zanith-expand` with the arguments after its name."""
+    from alembic_zanith.cli import expand
+
+    expand(config, arguments)
 
 
 class _PluginModule(ModuleType):

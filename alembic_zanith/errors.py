@@ -88,6 +88,10 @@ class BatchFailedError(ZanithError):
         self.row = row
 
 
+class NotSyncableError(ZanithError):
+    """Two columns could not be kept the same, whatever is written."""
+
+
 class FillError(ZanithError):
     """The expression for rows without a value does not work."""
 

@@ -254,6 +254,14 @@ def is_downgrade(context: MigrationContext) -> bool:
     return bool(getattr(context, _IS_DOWNGRADE, False))
 
 
+def begins_own_transaction(context: MigrationContext) -> bool:
+    """Tell whether env.py has begun the transaction, as that of the template multidb does.
+
+    `autocommit_block()` fails there with an AssertionError, and nothing documented tells before.
+    """
+    return bool(context._in_external_transaction)
+
+
 def flush_batch(operations: AbstractOperations, operation: str) -> None:
     """Run what a batch has queued so far, so that an operation of ours comes after it.
 

@@ -30,6 +30,8 @@ from alembic_zanith.operations import (
     SoftDropColumnOp,
     SoftDropTableOp,
     SplitColumnOp,
+    SyncColumnsOp,
+    UnsyncColumnsOp,
 )
 
 DOCS = Path(__file__).parent.parent / "docs" / "operations"
@@ -41,6 +43,11 @@ PARKING: list[MigrateOperation] = [
     ArchiveTableOp("users", schema="shop"),
     RestoreColumnOp("users", "legacy", schema="shop"),
     RestoreTableOp("users", schema="shop"),
+]
+
+SYNCING: list[MigrateOperation] = [
+    SyncColumnsOp("users", "legacy", "new", forward="legacy", backward="new", schema="shop"),
+    UnsyncColumnsOp("users", "legacy", "new", forward="legacy", backward="new", schema="shop"),
 ]
 
 EXAMPLES: list[MigrateOperation] = [
@@ -55,6 +62,7 @@ EXAMPLES: list[MigrateOperation] = [
     DropPolicyOp("own_rows", "users", schema="shop"),
     CreateExtensionOp("hstore"),
     DropExtensionOp("hstore"),
+    *SYNCING,
 ]
 
 
@@ -68,7 +76,8 @@ def test_each_operation_has_one_name_everywhere(kind: str) -> None:
     assert cls.__name__ == "".join(word.title() for word in kind.split("_")) + "Op"
     assert cls.__module__ == f"alembic_zanith.operations.{kind}"
     assert (getattr(cls, "kind"), hasattr(Operations, kind)) == (kind, True)  # noqa: B009
-    assert hasattr(BatchOperations, kind) == kind.endswith(("_column", "_columns"))
+    reshapes_a_table = kind.endswith(("_column", "_columns")) and "sync" not in kind
+    assert hasattr(BatchOperations, kind) == reshapes_a_table
     assert (DOCS / f"{kind}.md").read_text().startswith(f"# op.{kind}\n")
 
 
@@ -116,6 +125,18 @@ def test_a_split_reverses_to_a_merge_and_that_to_the_split() -> None:
 def test_a_backfill_says_why_it_has_no_reverse() -> None:
     with pytest.raises(NotImplementedError, match="what the rows had before is kept nowhere"):
         BackfillOp("users", set={"email": "lower(name)"}).reverse()
+
+
+@pytest.mark.parametrize("example", SYNCING, ids=str)
+def test_keeping_two_columns_the_same_and_its_end_are_the_reverse_of_each_other(
+    example: MigrateOperation,
+) -> None:
+    there = example.reverse()
+    assert type(there) is not type(example)
+    assert type(there.reverse()) is type(example)
+    assert vars(there) == vars(there.reverse()) == vars(example)
+    with pytest.raises(NotImplementedError, match="forward= and backward="):
+        UnsyncColumnsOp("users", "legacy", "new").reverse()
 
 
 def test_differences_are_worded_as_alembic_words_its_own() -> None:

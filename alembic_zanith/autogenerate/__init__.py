@@ -43,11 +43,13 @@ def hide_names(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDisp
     """Before Alembic compares: hide what is ours and what is another application's."""
     # Here and below, because upgrades compare nothing.
     from .own_objects import OwnObjects
+    from .synced_columns import SyncedColumns
     from .unknown_tables import UnknownTableFilter
 
     settings = settings_of(context.migration_context)
     add_name_filter(context, OwnObjects(settings.archive_schema))
     add_name_filter(context, UnknownTableFilter(context, settings))
+    add_name_filter(context, SyncedColumns(context))
     return PriorityDispatchResult.CONTINUE
 
 

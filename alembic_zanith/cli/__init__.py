@@ -1,5 +1,5 @@
 """The `alembic zanith-*` commands: thin shells over the rest of the package."""
 
-from .main import drift, history, plan, recover, report, verify
+from .main import drift, expand, history, plan, recover, report, verify
 
-__all__ = ["drift", "history", "plan", "recover", "report", "verify"]
+__all__ = ["drift", "expand", "history", "plan", "recover", "report", "verify"]

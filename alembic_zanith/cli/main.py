@@ -125,6 +125,24 @@ def report(config: Config, arguments: Sequence[str]) -> NoReturn:
     raise SystemExit(0)
 
 
+def expand(config: Config, arguments: Sequence[str]) -> NoReturn:
+    """Run `zanith-expand` with these arguments on the project of an Alembic config.
+
+    Ends like a program, with `SystemExit`: status 0 on success, 1 on failure, 2 on wrong usage.
+
+    Example::
+
+        expand(Config("alembic.ini"), ["rename", "users.full_name", "name"])
+    """
+    from .expand_command import EXPAND, zanith_expand
+    from .project import Project
+
+    zanith_expand.main(
+        list(arguments), prog_name=f"{_program()} {EXPAND}", obj=Project(config, EXPAND)
+    )
+    raise SystemExit(0)
+
+
 def _program() -> str:
     program = PurePath(sys.argv[0]).name if sys.argv and sys.argv[0] else "alembic"
     return "alembic" if program == "__main__.py" else program

@@ -19,6 +19,8 @@ from .restore_table import RestoreTableOp
 from .soft_drop_column import SoftDropColumnOp
 from .soft_drop_table import SoftDropTableOp
 from .split_column import SplitColumnOp
+from .sync_columns import SyncColumnsOp
+from .unsync_columns import UnsyncColumnsOp
 
 __all__ = [
     "OPERATIONS",
@@ -41,4 +43,6 @@ __all__ = [
     "SoftDropColumnOp",
     "SoftDropTableOp",
     "SplitColumnOp",
+    "SyncColumnsOp",
+    "UnsyncColumnsOp",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from alembic.autogenerate import renderers
 from alembic.operations import Operations
 from alembic.operations.ops import MigrateOperation
 
+from alembic_zanith.errors import ConfigurationError
 from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.parking import RestoreColumn
 from alembic_zanith.risk.reading import reads
@@ -43,6 +44,7 @@ class RestoreColumnOp(MigrateOperation):
         artifact: str | None = None,
         as_name: str | None = None,
         fill: str | None = None,
+        meanwhile: Mapping[str, str] | None = None,
         relax: bool = False,
         force: bool = False,
         _reverse: MigrateOperation | None = None,
@@ -55,12 +57,33 @@ class RestoreColumnOp(MigrateOperation):
         self.artifact = artifact
         self.as_name = as_name
         self.fill = fill
+        self.meanwhile = self._checked_meanwhile(meanwhile, fill)
         self.relax = relax
         self.force = force
         self._reverse = _reverse
 
     def __str__(self) -> str:
         return f"{self.kind}({str(self.table_name)!r}, {str(self.column_name)!r})"
+
+    def _checked_meanwhile(
+        self, given: Mapping[str, str] | None, fill: str | None
+    ) -> dict[str, str] | None:
+        if given is None:
+            return None
+        if {*given} != {"column", "forward", "backward"} or not all(
+            str(value or "").strip() for value in given.values()
+        ):
+            raise ConfigurationError(
+                f"{self}: meanwhile={dict(given)!r} is not a dict of the texts 'column', 'forward' "
+                "and 'backward', as in meanwhile={'column': 'name', 'forward': 'full_name', "
+                "'backward': 'name'}."
+            )
+        if fill is not None:
+            raise ConfigurationError(
+                f"{self}: fill= and meanwhile= both say what rows without a value get. "
+                "Leave one out."
+            )
+        return dict(given)
 
     @property
     def has_definition(self) -> bool:
@@ -100,6 +123,7 @@ class RestoreColumnOp(MigrateOperation):
         artifact: str | None = None,
         as_name: str | None = None,
         fill: str | None = None,
+        meanwhile: Mapping[str, str] | None = None,
         relax: bool = False,
         force: bool = False,
     ) -> RestoreReport | None:
@@ -135,6 +159,9 @@ class RestoreColumnOp(MigrateOperation):
         :param as_name: name to come back under, when the old one is taken.
         :param fill: SQL expression for the rows that have no value, such as
          `gen_random_uuid()`.
+        :param meanwhile: where another column was written in place of a soft-dropped one: a dict
+         of `column`, its name, and of `forward` and `backward` as in `op.sync_columns`. Rows in
+         which `forward` does not lead to what that column has get `backward`.
         :param relax: come back without constraints that live rows make impossible; a warning
          names them.
         :param force: come back even though the checksum does not match.
@@ -155,6 +182,7 @@ class RestoreColumnOp(MigrateOperation):
                 artifact=artifact,
                 as_name=as_name,
                 fill=fill,
+                meanwhile=meanwhile,
                 relax=relax,
                 force=force,
             )
@@ -170,6 +198,7 @@ class RestoreColumnOp(MigrateOperation):
         artifact: str | None = None,
         as_name: str | None = None,
         fill: str | None = None,
+        meanwhile: Mapping[str, str] | None = None,
         relax: bool = False,
         force: bool = False,
     ) -> RestoreReport | None:
@@ -191,6 +220,7 @@ class RestoreColumnOp(MigrateOperation):
                 artifact=artifact,
                 as_name=as_name,
                 fill=fill,
+                meanwhile=meanwhile,
                 relax=relax,
                 force=force,
             )
@@ -213,6 +243,9 @@ def restore_column(operations: Operations, operation: RestoreColumnOp) -> Restor
         schema = translated_schema(connection, operation.schema)
         source = find_source(connection, store, schema, *names)
 
+        given = operation.meanwhile
+        meanwhile = None if given is None else recovery.Meanwhile(**given)
+
         def restore(artifact: str | None) -> RestoreReport:
             return recovery.restore_column(
                 connection,
@@ -220,6 +253,7 @@ def restore_column(operations: Operations, operation: RestoreColumnOp) -> Restor
                 artifact=artifact,
                 as_name=operation.as_name,
                 fill=operation.fill,
+                meanwhile=meanwhile,
                 relax=operation.relax,
                 force=operation.force,
                 workspace=workspace,
@@ -232,7 +266,9 @@ def restore_column(operations: Operations, operation: RestoreColumnOp) -> Restor
 @renderers.dispatch_for(RestoreColumnOp)
 def render_restore_column(context: AutogenContext, operation: RestoreColumnOp) -> str:
     arguments = [] if context._has_batch else [name_literal(operation.table_name)]
-    keywords = given_options(operation, "schema", "artifact", "as_name", "fill", "relax", "force")
+    keywords = given_options(
+        operation, "schema", "artifact", "as_name", "fill", "meanwhile", "relax", "force"
+    )
     if context._has_batch:
         keywords.pop("schema", None)
     if operation.definition is None:

@@ -12,6 +12,7 @@ from .archive_column import archive_column
 from .export import export_artifact
 from .inspection import inspect_artifact
 from .listing import list_artifacts
+from .meanwhile import Meanwhile
 from .park_column import soft_drop_column
 from .park_table import archive_table, soft_drop_table
 from .purge import cleanup, purge
@@ -31,6 +32,7 @@ __all__ = [
     "ExportReport",
     "Inspection",
     "InvalidForeignKey",
+    "Meanwhile",
     "NothingParkedError",
     "PurgeReport",
     "ReshapeReport",

@@ -26,6 +26,7 @@ from .fill import fill_step
 from .keys import count_unmatched, require_key
 from .labels import require_labels
 from .locate import refuse_parked_table, require_in_place, require_parked, require_source
+from .meanwhile import Meanwhile, catch_up_step
 from .members import as_they_are_now, cut_off
 from .names import with_free_names
 from .pick import COLUMN_KINDS, TABLE_KINDS, pick, used_before
@@ -47,6 +48,7 @@ def restore_column(
     artifact: str | None = None,
     as_name: str | None = None,
     fill: str | None = None,
+    meanwhile: Meanwhile | None = None,
     relax: bool = False,
     force: bool = False,
     dry_run: bool = False,
@@ -56,8 +58,9 @@ def restore_column(
 
     `target` is `table.column`, `schema.table.column` or an artifact id; `artifact` picks one of
     several by id. `as_name` brings it back under another name. `fill` is an SQL expression for
-    rows that have no value, `relax` leaves out constraints that have become impossible, `force`
-    goes on although the data is not what was parked, `dry_run` only tells what would be done.
+    rows that have no value, `meanwhile` says which column was written in place of a soft-dropped
+    one, `relax` leaves out constraints that have become impossible, `force` goes on although the
+    data is not what was parked, `dry_run` only tells what would be done.
 
     Of an archive whose column came back once and was dropped since, the values are used again.
 
@@ -122,6 +125,8 @@ def restore_column(
     filled: Step | None = None
     if fill is not None and found.kind is ArtifactKind.SOFT_DROP_COLUMN:
         filled = fill_step(connection, found, definition, relation, fill)
+    elif meanwhile is not None and found.kind is ArtifactKind.SOFT_DROP_COLUMN:
+        filled = catch_up_step(connection, found, definition, relation, meanwhile)
     return _restore(store, report, definition, place, filled, relax=relax, force=force)
 
 

@@ -168,10 +168,11 @@ class _Reader:
                 text = f"{_TYPES[kind]} ({definition})" if kind in "ec" else f"{definition}"
                 self._schemas[schema]["types"][name] = {"kind": _TYPES[kind], "definition": text}
         for schema, signature, kind, definition in self._rows(queries.FUNCTIONS):
-            self._schemas[schema]["functions"][signature] = {
-                "kind": _FUNCTIONS[kind],
-                "definition": definition.strip(),
-            }
+            if not is_zanith_name(signature):
+                self._schemas[schema]["functions"][signature] = {
+                    "kind": _FUNCTIONS[kind],
+                    "definition": definition.strip(),
+                }
 
     def _of_the_database(self) -> dict[str, Any]:
         return {

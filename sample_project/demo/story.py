@@ -36,9 +36,9 @@ def _drops(stage: Stage) -> None:
     )
     stage.alembic("upgrade", "head")
     stage.narrator.say(
-        "The application sees none of the four any more. A new column was filled in batches, each\n"
-        "committed by itself; a name is split in two, two columns are merged into one. Neither does\n"
-        "Alembic see what is parked: models and database agree."
+        "The application sees none of the four any more. A new column was filled in batches,\n"
+        "each committed by itself; a name is split in two, two columns are merged into one.\n"
+        "Neither does Alembic see what is parked: models and database agree."
     )
     stage.alembic("check")
 

@@ -54,6 +54,34 @@ class MergeColumns(TableChange):
         return _MOVES_VALUES
 
 
+@dataclass(frozen=True)
+class SyncChange(TableChange):
+    """A change of what keeps two columns of a table the same."""
+
+    old: str
+    new: str
+
+    @property
+    def subject(self) -> str:
+        return f"{self.table}.{display_name(self.old)}"
+
+
+@kind("sync_columns")
+class SyncColumns(SyncChange):
+    """Triggers that keep two columns the same from now on."""
+
+    def judge(self) -> Judgement:
+        return Judgement(Level.MEDIUM, (Reason.ADDS_TRIGGER,), Lock.SHARE_ROW_EXCLUSIVE)
+
+
+@kind("unsync_columns")
+class UnsyncColumns(SyncChange):
+    """Two columns that are no longer kept the same."""
+
+    def judge(self) -> Judgement:
+        return Judgement(Level.MEDIUM, (Reason.DROPS_OBJECT,), Lock.ACCESS_EXCLUSIVE)
+
+
 @kind("rebuild_table")
 class RebuildTable(TableChange):
     """A table that is built anew in another shape and put in the place of the old one."""

@@ -123,6 +123,19 @@ def numbered(sql: str) -> str:
     return _PLACE.sub(number, sql)
 
 
+def parse_tree(sql: str) -> Node:
+    """Return the whole tree of a string, for who changes something in it.
+
+    Raises `UnreadableSqlError`.
+    """
+    return _tree(sql)
+
+
+def deparse(tree: Node) -> str:
+    """Return the SQL of a whole tree."""
+    return str(_postgast().deparse(tree))
+
+
 def parse_plpgsql(sql: str) -> list[Any]:
     """Return the trees of the PL/pgSQL in a string: dicts and lists, as libpg_query makes them.
 

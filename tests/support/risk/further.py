@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic_zanith.operations.restore_column import RestoreColumnOp
 from alembic_zanith.operations.restore_table import RestoreTableOp
+from alembic_zanith.operations.sync_columns import SyncColumnsOp
+from alembic_zanith.operations.unsync_columns import UnsyncColumnsOp
 from tests.support.risk.case import Case
 
 CASES = (
@@ -28,6 +30,34 @@ CASES = (
         "",
         ok=(RestoreTableOp("t", schema="app"),),
         then="restore_table safe",
+    ),
+    Case(
+        "sync_columns",
+        (SyncColumnsOp("t", "c", "d", forward="c", backward="d", schema="app"),),
+        "medium",
+        "app.t.c",
+        ("adds_trigger",),
+        "SHARE ROW EXCLUSIVE",
+        "",
+        ok=(
+            "CREATE TABLE app.t (c int, d int)",
+            SyncColumnsOp("t", "c", "d", forward="c", backward="d", schema="app"),
+        ),
+        then="sync_columns safe",
+    ),
+    Case(
+        "unsync_columns",
+        (UnsyncColumnsOp("t", "c", "d", schema="app"),),
+        "medium",
+        "app.t.c",
+        ("drops_object",),
+        "ACCESS EXCLUSIVE",
+        "",
+        ok=(
+            "CREATE TABLE app.t (c int, d int)",
+            UnsyncColumnsOp("t", "c", "d", schema="app"),
+        ),
+        then="unsync_columns safe",
     ),
     Case(
         "harmless",

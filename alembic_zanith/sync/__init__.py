@@ -1,0 +1,1 @@
+"""Two columns that are kept the same by a trigger: its SQL, its names, and how it is found."""
