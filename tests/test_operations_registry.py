@@ -14,6 +14,7 @@ from alembic_zanith.operations import (
     OPERATIONS,
     ArchiveColumnOp,
     ArchiveTableOp,
+    RebuildTableOp,
     RestoreColumnOp,
     RestoreTableOp,
     SoftDropColumnOp,
@@ -29,6 +30,7 @@ EXAMPLES: list[MigrateOperation] = [
     ArchiveTableOp("users", schema="shop"),
     RestoreColumnOp("users", "legacy", schema="shop"),
     RestoreTableOp("users", schema="shop"),
+    RebuildTableOp("users", columns=["id"], schema="shop"),
 ]
 
 
@@ -62,7 +64,8 @@ def test_what_users_call_is_documented_with_an_example(kind: str) -> None:
 
 
 def test_a_drop_reverses_to_the_restore_and_that_to_the_drop() -> None:
-    for example in EXAMPLES[:4]:
+    # The restore of a rebuilt table is the one that refuses, and says why.
+    for example in (*EXAMPLES[:4], EXAMPLES[6]):
         restore = example.reverse()
         assert isinstance(restore, RestoreColumnOp | RestoreTableOp)
         assert (restore.table_name, restore.schema) == ("users", "shop")
@@ -87,4 +90,5 @@ def test_differences_are_worded_as_alembic_words_its_own() -> None:
         "remove_table",
         "add_column",
         "add_table",
+        "rebuild_table",
     ]

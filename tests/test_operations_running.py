@@ -43,6 +43,7 @@ EVERY_CALL = [
     "op.archive_table('users')",
     "op.restore_column('users', sa.Column('legacy', sa.Uuid()))",
     "op.restore_table('users', sa.Column('id', sa.Integer()))",
+    "op.rebuild_table('users', columns=['id'])",
 ]
 
 

@@ -3,6 +3,7 @@
 from .archive_column import ArchiveColumnOp
 from .archive_table import ArchiveTableOp
 from .drops import DropColumnOperation, DropTableOperation
+from .rebuild_table import RebuildTableOp
 from .registry import OPERATIONS
 from .restore_column import RestoreColumnOp
 from .restore_table import RestoreTableOp
@@ -15,6 +16,7 @@ __all__ = [
     "ArchiveTableOp",
     "DropColumnOperation",
     "DropTableOperation",
+    "RebuildTableOp",
     "RestoreColumnOp",
     "RestoreTableOp",
     "SoftDropColumnOp",

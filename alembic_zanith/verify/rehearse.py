@@ -14,6 +14,7 @@ from alembic_zanith.catalog.relation import columns, find_relation
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.failures import reason_of
 from alembic_zanith.integrity import content, pinned_settings
+from alembic_zanith.models import ArtifactKind
 from alembic_zanith.operations.archive_column import ArchiveColumnOp
 from alembic_zanith.operations.archive_table import ArchiveTableOp
 from alembic_zanith.operations.soft_drop_column import SoftDropColumnOp
@@ -90,7 +91,9 @@ class Restores:
             for artifact in self._artifacts():
                 if artifact.id not in self._known:
                     self._known.add(artifact.id)
-                    self._rehearse(artifact, before)
+                    # The old table of a rebuild is kept to be looked at, and never comes back.
+                    if artifact.kind is not ArtifactKind.REBUILD_TABLE:
+                        self._rehearse(artifact, before)
 
     def _artifacts(self) -> list[Artifact]:
         return ArtifactStore(self._connection, self._workspace).all()
