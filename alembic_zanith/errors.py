@@ -65,6 +65,25 @@ class LabelChangedError(ZanithError):
     """A label of an enum type has another name than when values were archived by it."""
 
 
+class UnusableKeyError(ZanithError):
+    """A table cannot be walked by the key that was named for it."""
+
+
+class OtherDefinitionError(ZanithError):
+    """What was begun in batches is not what the script says now."""
+
+
+class BatchFailedError(ZanithError):
+    """A batch, or the one statement in place of batches, has failed.
+
+    `row` is the key of a row that it fails on, as text; empty where that is not known.
+    """
+
+    def __init__(self, message: str, row: str = "") -> None:
+        super().__init__(message)
+        self.row = row
+
+
 class FillError(ZanithError):
     """The expression for rows without a value does not work."""
 

@@ -19,7 +19,7 @@ from alembic.operations import Operations
 from alembic.operations.base import AbstractOperations
 from alembic.operations.batch import BatchOperationsImpl
 from alembic.runtime import plugins
-from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext, RevisionStep
 from sqlalchemy.pool.base import _ConnectionFairy
 
 from .errors import ZanithError
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations import MigrateOperation
     from alembic.runtime.environment import EnvironmentContext
-    from alembic.runtime.migration import RevisionStep, StampStep
+    from alembic.runtime.migration import StampStep
 
 _ORIGINAL = "_zanith_original"
 _REVISION = "_zanith_revision"
 _IS_DOWNGRADE = "_zanith_is_downgrade"
+_AT_END = "_zanith_at_end"
 
 NameFilter = Callable[[str | None, str, dict[str, Any]], bool]
 
@@ -86,6 +87,8 @@ def _noting_revisions(
                 for step in given(heads, context):
                     setattr(context, _REVISION, step.info.up_revision_id)
                     setattr(context, _IS_DOWNGRADE, not step.info.is_upgrade)
+                    if isinstance(step, RevisionStep):
+                        step.migration_fn = _with_its_end(step.migration_fn, context)
                     yield step
 
             self._migrations_fn = noted  # type: ignore[assignment]  # stamps have steps as well
@@ -95,6 +98,7 @@ def _noting_revisions(
                 self._migrations_fn = steps_of
                 setattr(self, _REVISION, None)
                 setattr(self, _IS_DOWNGRADE, False)
+                setattr(self, _AT_END, None)
 
         if around_run is None:
             run(steps_of)
@@ -102,6 +106,34 @@ def _noting_revisions(
             around_run(self, steps_of, run, kw)
 
     return run_migrations
+
+
+def _with_its_end(call: Callable[..., Any], context: MigrationContext) -> Callable[..., Any]:
+    """Have what operations have put off done behind the function of a script.
+
+    It is done in the transaction in which Alembic then writes the version. `on_version_apply`
+    comes after that, and belongs to env.py.
+    """
+
+    @functools.wraps(call)
+    def whole(*args: Any, **kw: Any) -> None:
+        put_off: dict[str, Callable[[], None]] = {}
+        setattr(context, _AT_END, put_off)
+        call(*args, **kw)
+        for work in put_off.values():
+            work()
+
+    return whole
+
+
+def at_end_of_revision(context: MigrationContext) -> dict[str, Callable[[], None]] | None:
+    """Return what is put off until the function of the running script has come to its end.
+
+    Whoever puts something there does so under a name, which tells whether it is there already.
+    None where no script is running.
+    """
+    found: dict[str, Callable[[], None]] | None = getattr(context, _AT_END, None)
+    return found
 
 
 Invoke = Callable[["MigrateOperation"], Any]

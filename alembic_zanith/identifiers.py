@@ -118,6 +118,11 @@ def archived_name(name: str, artifact_id: str) -> str:
     return fit(ARCHIVED_PREFIX, name, f"_{artifact_id}")
 
 
+def marker_name(checkpoint_id: str) -> str:
+    """Return the name of the column that tells which rows are done: `_zanith_done_<id>`."""
+    return fit("_zanith_done_", "", checkpoint_id)
+
+
 def is_zanith_name(name: str) -> bool:
     """Tell whether a table or column name is one that this package gave.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, text
@@ -24,6 +25,48 @@ def run_all(connection: Connection, statements: Iterable[str]) -> None:
     """Execute several statements in order."""
     for statement in statements:
         run(connection, statement)
+
+
+_UNHEARD: ContextVar[bool] = ContextVar("zanith_unheard", default=False)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Have nobody note what an operation of this package sends in the block.
+
+    It is a question on its way, or one more of thousands that are like the one before: who keeps
+    the statements of an operation keeps the first.
+    """
+    token = _UNHEARD.set(True)
+    try:
+        yield
+    finally:
+        _UNHEARD.reset(token)
+
+
+def is_unheard() -> bool:
+    """Whether what is being sent is for nobody to note."""
+    return _UNHEARD.get()
+
+
+_COUNTS_ROWS: ContextVar[Callable[[int], None] | None] = ContextVar("zanith_rows", default=None)
+
+
+@contextmanager
+def counting_rows(count: Callable[[int], None]) -> Iterator[None]:
+    """Tell a function how many rows are written in the block where no driver can tell."""
+    token = _COUNTS_ROWS.set(count)
+    try:
+        yield
+    finally:
+        _COUNTS_ROWS.reset(token)
+
+
+def count_rows(rows: int) -> None:
+    """Say how many rows a statement has written whose result tells another number."""
+    count = _COUNTS_ROWS.get()
+    if count is not None:
+        count(rows)
 
 
 def scalar(connection: Connection, statement: str, **parameters: Any) -> Any:

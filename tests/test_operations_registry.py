@@ -14,6 +14,7 @@ from alembic_zanith.operations import (
     OPERATIONS,
     ArchiveColumnOp,
     ArchiveTableOp,
+    BackfillOp,
     RebuildTableOp,
     RestoreColumnOp,
     RestoreTableOp,
@@ -31,6 +32,7 @@ EXAMPLES: list[MigrateOperation] = [
     RestoreColumnOp("users", "legacy", schema="shop"),
     RestoreTableOp("users", schema="shop"),
     RebuildTableOp("users", columns=["id"], schema="shop"),
+    BackfillOp("users", set={"email": "lower(name)"}, schema="shop"),
 ]
 
 
@@ -81,6 +83,11 @@ def test_a_restore_of_unknown_origin_reverses_to_a_soft_drop() -> None:
     assert (table.table_name, table.schema) == ("users", "shop")
 
 
+def test_a_backfill_says_why_it_has_no_reverse() -> None:
+    with pytest.raises(NotImplementedError, match="what the rows had before is kept nowhere"):
+        EXAMPLES[7].reverse()
+
+
 def test_differences_are_worded_as_alembic_words_its_own() -> None:
     words = [example.to_diff_tuple()[0] for example in EXAMPLES]
     assert words == [
@@ -91,4 +98,5 @@ def test_differences_are_worded_as_alembic_words_its_own() -> None:
         "add_column",
         "add_table",
         "rebuild_table",
+        "backfill",
     ]

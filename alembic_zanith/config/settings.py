@@ -149,6 +149,21 @@ class Settings:
     statement_timeout: int | None = field(
         default=None, metadata=_key(parse_duration, "Longest time that a statement may take.")
     )
+    max_replication_lag: int | None = field(
+        default=None,
+        metadata=_key(
+            parse_duration,
+            "Longest time that a standby may be behind; work in batches waits for it between two.",
+        ),
+    )
+    yield_to_locks: bool = field(
+        default=False,
+        metadata=_key(
+            parse_switch,
+            "Whether work in batches waits between two while somebody waits for a lock on the "
+            "table.",
+        ),
+    )
     require_transaction: bool = field(
         default=True,
         metadata=_key(

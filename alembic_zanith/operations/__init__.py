@@ -2,6 +2,7 @@
 
 from .archive_column import ArchiveColumnOp
 from .archive_table import ArchiveTableOp
+from .backfill import BackfillOp
 from .drops import DropColumnOperation, DropTableOperation
 from .rebuild_table import RebuildTableOp
 from .registry import OPERATIONS
@@ -14,6 +15,7 @@ __all__ = [
     "OPERATIONS",
     "ArchiveColumnOp",
     "ArchiveTableOp",
+    "BackfillOp",
     "DropColumnOperation",
     "DropTableOperation",
     "RebuildTableOp",

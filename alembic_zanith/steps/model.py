@@ -47,7 +47,11 @@ class Step:
     def count(self, statement: str, rows: int) -> None:
         """Note how many rows a statement has written, as the driver says."""
         if rows >= 0 and _WRITES_ROWS.match(statement) and "_zanith_migration" not in statement:
-            self.rows = (self.rows or 0) + rows
+            self.add_rows(rows)
+
+    def add_rows(self, rows: int) -> None:
+        """Note rows that were written."""
+        self.rows = (self.rows or 0) + rows
 
     def end(self, error: BaseException | None = None) -> None:
         """Stop the clock."""

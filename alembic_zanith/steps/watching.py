@@ -21,6 +21,7 @@ from alembic_zanith.risk.assessment import Assessment
 from alembic_zanith.risk.change import Change
 from alembic_zanith.risk.changes.raw import Harmless
 from alembic_zanith.risk.reading import is_registered
+from alembic_zanith.sql import counting_rows, is_unheard
 
 from .cursors import WatchedCursor
 from .events import Hears, heard_by
@@ -116,7 +117,8 @@ class Steps:
             return self._guarded(operation, invoke)
         step = self._begin(Step(operation_name(operation), operation, is_own=is_ours(operation)))
         try:
-            result = self._guarded(operation, invoke)
+            with counting_rows(step.add_rows):
+                result = self._guarded(operation, invoke)
         except BaseException as error:
             self._end(step, error)
             raise
@@ -160,7 +162,7 @@ class Steps:
 
     def statement(self, connection: Connection, statement: str) -> str:
         """See a statement off; see `Hears`."""
-        if self._paused:
+        if self._paused or (is_unheard() and self._open is not None and self._open.is_own):
             return statement
         if self._open is not None:
             return self._let_pass(connection, statement, self._open)

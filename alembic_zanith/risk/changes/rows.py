@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from alembic_zanith.identifiers import fit
 from alembic_zanith.risk.change import Cost, Judgement, Lock, TableRef, kind
 from alembic_zanith.risk.levels import Level
-from alembic_zanith.risk.pasting import call, execute, sql_table
+from alembic_zanith.risk.pasting import call, execute, outside_transaction, sql_table
 from alembic_zanith.risk.reasons import Reason
 
 from .tables import TableChange
@@ -48,18 +48,19 @@ class UpdateRows(TableChange):
 
 
 @kind("backfill")
+@dataclass(frozen=True)
 class Backfill(TableChange):
-    """Values for columns that have none yet."""
+    """Values for columns that have none yet; `in_batches` where `op.backfill` gives them."""
+
+    in_batches: bool = False
 
     def judge(self) -> Judgement:
-        table = sql_table(self.table)
+        advice = call("backfill", self.table, set={"…": "…"}, where="… IS NULL")
         return Judgement(
             Level.MEDIUM,
             (Reason.REQUIRES_BACKFILL,),
             Lock.ROW_EXCLUSIVE,
-            instead="On a large table in batches, each in a transaction of its own, until none is "
-            f"left: UPDATE {table} SET … WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE "
-            "… IS NULL LIMIT 10000))",
+            instead="" if self.in_batches else outside_transaction(advice),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .parser import Node, UnreadableSqlError, enum_name, expression, unwrap
@@ -59,6 +59,24 @@ def column_with_value_text(condition: str) -> str:
         return column_with_value(expression(condition))
     except UnreadableSqlError:
         return ""
+
+
+def columns_without_value(condition: Node, table: str) -> Iterator[str]:
+    """Yield the columns of a table that are NULL in every row that a condition leaves.
+
+    >>> from .parser import expression
+    >>> [*columns_without_value(expression("a IS NULL AND (t.b IS NULL AND c > 0)"), "t")]
+    ['a', 'b']
+    """
+    waiting = [condition]
+    for each in waiting:
+        name, content = unwrap(each)
+        if name == "bool_expr" and enum_name(content, "boolop") == "AND_EXPR":
+            waiting.extend(content.args)
+        elif name == "null_test" and enum_name(content, "nulltesttype") == "IS_NULL":
+            *of, column = _column(content.arg) or ("",)
+            if column and (not of or of[-1] == table):
+                yield column
 
 
 def truth(condition: Node) -> Truth:

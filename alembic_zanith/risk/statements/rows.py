@@ -8,9 +8,9 @@ from alembic_zanith.risk.change import Change, Lock, TableRef
 from alembic_zanith.risk.changes import objects, rows, tables
 from alembic_zanith.risk.changes.raw import Harmless, RawSql
 
-from .conditions import is_always
+from .conditions import columns_without_value, is_always
 from .functions import calls_in
-from .parser import Node, Statement, enum_name, strings, unwrap
+from .parser import Node, Statement, enum_name, unwrap
 from .registry import read_node, statement
 from .values import is_on, is_temporary, table
 
@@ -39,19 +39,8 @@ def _of_catalog(on: TableRef) -> Iterator[Change]:
 
 def _without_value(each: Statement) -> Iterator[str]:
     """Yield the columns that are NULL in every row that the WHERE leaves."""
-    if not each.node.HasField("where_clause"):
-        return
-    left = [each.node.where_clause]
-    while left:
-        name, content = unwrap(left.pop())
-        if name == "bool_expr" and enum_name(content, "boolop") == "AND_EXPR":
-            left.extend(content.args)
-        elif name == "null_test" and enum_name(content, "nulltesttype") == "IS_NULL":
-            kind, column = unwrap(content.arg)
-            if kind == "column_ref":
-                *of, column_name = strings(column.fields)
-                if not of or of[-1] == _called(each.node.relation):
-                    yield column_name
+    if each.node.HasField("where_clause"):
+        yield from columns_without_value(each.node.where_clause, _called(each.node.relation))
 
 
 def _called(relation: Node) -> str:

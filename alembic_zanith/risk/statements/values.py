@@ -160,6 +160,7 @@ def default_text(default: str) -> Default:
 
 
 __all__ = [
+    "Default",
     "cascades",
     "default_of",
     "default_text",

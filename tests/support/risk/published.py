@@ -366,7 +366,7 @@ CASES = (
         "app.t",
         ("requires_backfill",),
         "ROW EXCLUSIVE",
-        "On a large table in batches, each in a transaction of its own, until none is left: UPDATE app.t SET … WHERE ctid = ANY (ARRAY(SELECT ctid FROM app.t WHERE … IS NULL LIMIT 10000))",
+        "with op.get_context().autocommit_block():\n    op.backfill('t', schema='app', set={'…': '…'}, where='… IS NULL')",
         ok=(
             "CREATE TABLE app.t (c int)",
             "ALTER TABLE app.t ADD d int",

@@ -1,0 +1,214 @@
+"""The walk: a table is worked through by its key, each batch committed with its checkpoint.
+
+It is for connections on which each statement commits by itself.
+
+A walk meets each row once, unless its key changes behind its back, and misses one that is inserted
+behind it. So the work says which rows are not done yet, whatever their key: a batch does no others,
+and when the walk has come to the end it is asked whether any are left. Few are done by one
+statement over the whole table, which sees all that is there at one moment; for many it is walked
+again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, CursorResult
+from sqlalchemy.exc import DBAPIError
+
+from alembic_zanith.failures import server_message, sqlstate
+from alembic_zanith.identifiers import QualifiedName
+from alembic_zanith.locking.connections import pause
+from alembic_zanith.locking.retrying import RetryPolicy
+from alembic_zanith.sql import count_rows, run, unheard
+
+from .checkpoints import Checkpoint, Checkpoints, CheckpointStatus
+from .keys import Key
+from .progress import Progress
+from .ranges import Place, Range, next_range
+from .throttle import Throttle
+
+log = logging.getLogger("alembic.zanith")
+
+_MOST_WALKS = 5
+"""After so many the rest is one statement, however many rows others go on to write."""
+
+# Another transaction was in the way; what failed is undone as a whole and can be sent again.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_PASSING = {"55P03", "40P01", "40001"}
+
+
+class Work(Protocol):
+    """What is done to the rows of a table."""
+
+    @property
+    def undone(self) -> str:
+        """The condition of rows that are to be done and are not yet."""
+
+    def statement(self, conditions: str) -> str:
+        """Return the statement that does rows, RETURNING a row for each; conditions are SQL."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a walk stands: behind `at`, in the walk of this number, after so many rows read."""
+
+    at: Place | None = None
+    walk: int = 1
+    read: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "at": None if self.at is None else list(self.at),
+            "walk": self.walk,
+            "read": self.read,
+        }
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Position:
+        at = value.get("at")
+        return cls(None if at is None else tuple(at), value.get("walk", 1), value.get("read", 0))
+
+
+class BatchError(Exception):
+    """A batch has failed; the error of the database is the cause."""
+
+    def __init__(self, failed: Range, error: DBAPIError, rows_done: int) -> None:
+        super().__init__(str(error))
+        self.failed = failed
+        self.error = error
+        self.rows_done = rows_done
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a walk may go: rows that a batch reads, seconds between two, and what else holds."""
+
+    batch_size: int
+    pause_seconds: float = 0.0
+    throttle: Throttle = field(default_factory=Throttle)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+@dataclass
+class Walk:
+    """One walk. `about` is what its checkpoint's cursor says beside the position."""
+
+    connection: Connection
+    table: QualifiedName
+    key: Key
+    work: Work
+    checkpoints: Checkpoints
+    checkpoint: Checkpoint
+    about: Mapping[str, Any]
+    pace: Pace
+
+    def __post_init__(self) -> None:
+        self.rows_done = self.checkpoint.rows_done
+        self._is_first = True
+
+    def run(self, progress: Progress) -> int:
+        """Do what is left to do, and return how many rows are done, those of before included.
+
+        Raises `BatchError` where a batch fails for another reason than what others do.
+        """
+        position = Position.of(self.checkpoint.cursor)
+        while True:
+            position = self._walked(position, progress)
+            left = self._left()
+            if left <= self.pace.batch_size or position.walk >= _MOST_WALKS:
+                self._finish(position, left)
+                return self.rows_done
+            log.info(
+                "%s: more than %s rows were written meanwhile; walking again.",
+                self.table.display,
+                f"{self.pace.batch_size:,}",
+            )
+            position = Position(None, position.walk + 1, position.read)
+
+    def _walked(self, position: Position, progress: Progress) -> Position:
+        while (batch := self._next(position)) is not None:
+            position = Position(batch.upto, position.walk, position.read + batch.size)
+            self._do(batch, self.checkpoints.committing(*self._committing(batch, position)))
+            progress.moved(position.read)
+            self._wait()
+        return position
+
+    def _next(self, position: Position) -> Range | None:
+        with unheard():
+            behind = Range(position.at, None)
+            return next_range(
+                self.connection, str(self.table), self.key, behind, self.pace.batch_size
+            )
+
+    def _committing(self, batch: Range, position: Position) -> tuple[str, str, dict[str, Any]]:
+        conditions = " AND ".join([*batch.conditions(self.key), self.work.undone])
+        cursor = {**self.about, **position.as_json()}
+        return self.checkpoint.id, self.work.statement(conditions), cursor
+
+    def _left(self) -> int:
+        """Count the rows that are not done, no more than one beyond a batch of them."""
+        with unheard():
+            found = run(
+                self.connection,
+                f"SELECT pg_catalog.count(*) FROM (SELECT FROM {self.table}"
+                f" WHERE {self.work.undone} LIMIT {self.pace.batch_size + 1}) AS left_over",
+            )
+            return int(found.scalar() or 0)
+
+    def _finish(self, position: Position, left: int) -> None:
+        everything = Range(None, None)
+        cursor = {**self.about, **position.as_json()}
+        if left:
+            work = self.work.statement(self.work.undone)
+            self._do(
+                everything,
+                self.checkpoints.committing(
+                    self.checkpoint.id, work, cursor, CheckpointStatus.DONE
+                ),
+            )
+            return
+        with unheard():
+            self.checkpoints.mark(self.checkpoint.id, CheckpointStatus.DONE, cursor)
+
+    def _do(self, batch: Range, statement: str) -> None:
+        try:
+            result = self._sent(statement)
+        except DBAPIError as error:
+            raise BatchError(batch, error, self.rows_done) from error
+        done, self.rows_done = map(int, result.one())
+        count_rows(done)
+
+    def _sent(self, statement: str) -> CursorResult[Any]:
+        attempt = 1
+        while True:
+            try:
+                if self._is_first:
+                    self._is_first = False
+                    return run(self.connection, statement)
+                with unheard():
+                    return run(self.connection, statement)
+            except DBAPIError as error:
+                if sqlstate(error) not in _PASSING or attempt >= self.pace.policy.attempts:
+                    raise
+                wait = self.pace.policy.wait_after(attempt)
+                log.warning(
+                    "A batch of %s was not done (%s), attempt %d of %d. Nothing of it is left; it "
+                    "is tried again in %.1f seconds.",
+                    self.table.display,
+                    server_message(error),
+                    attempt,
+                    self.pace.policy.attempts,
+                    wait,
+                )
+                pause(self.connection, wait)
+                attempt += 1
+
+    def _wait(self) -> None:
+        if self.pace.pause_seconds:
+            pause(self.connection, self.pace.pause_seconds)
+        with unheard():
+            self.pace.throttle.wait(self.connection)
