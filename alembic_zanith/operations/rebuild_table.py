@@ -15,13 +15,13 @@ from alembic_zanith.errors import ConfigurationError
 from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.reshaping import RebuildTable
 from alembic_zanith.risk.reading import reads
-from alembic_zanith.sql import translated_schema
 
 from .drops import checked_retention
+from .pacing import DEFAULT_BATCH_SIZE, checked_batch_size, checked_key, checked_pause
 from .registry import operation
 from .rendering import name_literal
 from .restore_table import RestoreTableOp
-from .running import log, parked_objects
+from .running import log
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -43,12 +43,18 @@ class RebuildTableOp(MigrateOperation):
         select: Mapping[str, str] | None = None,
         schema: str | None = None,
         retention_days: int | None = DEFAULT_RETENTION_DAYS,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        pause: float = 0,
+        key: str | Sequence[str] | None = None,
     ) -> None:
         self.table_name = table_name
         self.schema = schema
         self.columns = _checked_columns(table_name, columns)
         self.select = _checked_select(table_name, select, self.column_names)
         self.retention_days = checked_retention(self.kind, retention_days)
+        self.batch_size = checked_batch_size(self.kind, table_name, batch_size)
+        self.pause = checked_pause(self.kind, table_name, pause)
+        self.key = checked_key(self.kind, table_name, key)
 
     @property
     def column_names(self) -> list[str]:
@@ -76,6 +82,9 @@ class RebuildTableOp(MigrateOperation):
         select: Mapping[str, str] | None = None,
         schema: str | None = None,
         retention_days: int | None = DEFAULT_RETENTION_DAYS,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        pause: float = 0,
+        key: str | Sequence[str] | None = None,
     ) -> Artifact:
         """Build a table anew with other columns, copy its rows, and put it in the old one's place.
 
@@ -102,9 +111,13 @@ class RebuildTableOp(MigrateOperation):
         privileges and the rest. A column that is not listed is gone, with the indexes and
         constraints on it alone.
 
-        While rows are copied others read the table and wait with writes; while the two are swapped
-        they wait with reads. The old table is kept in the archive schema for inspection and
-        export (`alembic zanith-recover`), and is not brought back.
+        In a transaction others read the table and wait with writes while rows are copied. Where
+        each statement is committed by itself, as in `autocommit_block()`, they read and write: the
+        table is walked by its key in batches, a trigger notes what others do, and the new table
+        catches up with it. Killed at any point, the next upgrade goes on there. Either way
+        everybody waits while the two are swapped, which takes a moment. The old table is kept in
+        the archive schema for inspection and export (`alembic zanith-recover`), and is not brought
+        back.
 
         :param table_name: name of the table.
         :param columns: the new columns in their order: names, and `sa.Column` with a definition.
@@ -113,15 +126,20 @@ class RebuildTableOp(MigrateOperation):
         :param schema: schema of the table; by default the search path finds it.
         :param retention_days: days until `alembic zanith-recover cleanup` may purge the old table,
          30 by default; None keeps it for ever. Nothing is purged by itself.
+        :param batch_size: rows that one batch reads, 10,000 by default; this and the following are
+         for autocommit.
+        :param pause: seconds between two batches, 0 by default.
+        :param key: column or columns of the unique key to walk by; by default the primary key, or
+         another unique key whose columns are NOT NULL.
         :return: the :class:`.Artifact` that says where the old table is.
 
         Raises `UnknownObjectError` for a table or column that does not exist,
         `DependentObjectsError` where a view or another object needs the old table,
         `RebuildError` where a column, an expression, a row or an index does not go with the new
         shape, with the row, `ConfigurationError` for what cannot be meant, `NotDroppableError` for
-        partitions and heirs, `MissingPrivilegeError`, `OfflineModeError` in `--sql` mode,
-        `TransactionRequiredError` in an autocommit block and `UnsupportedDatabaseError` on a
-        database that is not PostgreSQL.
+        partitions and heirs, `NoKeyError` and `UnusableKeyError` for a table that cannot be walked,
+        `MissingPrivilegeError`, `OfflineModeError` in `--sql` mode and `UnsupportedDatabaseError`
+        on a database that is not PostgreSQL.
         """
         artifact: Artifact = operations.invoke(
             cls(
@@ -130,6 +148,9 @@ class RebuildTableOp(MigrateOperation):
                 select=select,
                 schema=schema,
                 retention_days=retention_days,
+                batch_size=batch_size,
+                pause=pause,
+                key=key,
             )
         )
         return artifact
@@ -184,24 +205,9 @@ def _checked_select(table_name: str, given: object, names: Sequence[str]) -> dic
 @Operations.implementation_for(RebuildTableOp)
 def rebuild_table(operations: Operations, operation: RebuildTableOp) -> Artifact:
     # Here, because most runs rebuild nothing.
-    from alembic_zanith.rebuilding import NewColumn, Rebuild
-    from alembic_zanith.rebuilding import rebuild_table as rebuild
+    from .rebuilding import rebuilt
 
-    with parked_objects(operations, str(operation)) as (connection, workspace):
-        wanted = Rebuild(
-            str(operation.table_name),
-            tuple(
-                NewColumn(
-                    _name(column),
-                    column if isinstance(column, sa.Column) else None,
-                    operation.select.get(_name(column)),
-                )
-                for column in operation.columns
-            ),
-            translated_schema(connection, operation.schema),
-            operation.retention_days,
-        )
-        artifact = rebuild(connection, wanted, workspace)
+    artifact = rebuilt(operations, operation)
     log.info(
         "%s is rebuilt with %s rows; the old table is kept as %s (artifact %s)",
         artifact.source,
@@ -229,6 +235,12 @@ def render_rebuild_table(context: AutogenContext, operation: RebuildTableOp) -> 
         lines.append(f"schema={str(operation.schema)!r}")
     if operation.retention_days != DEFAULT_RETENTION_DAYS:
         lines.append(f"retention_days={operation.retention_days!r}")
+    if operation.batch_size != DEFAULT_BATCH_SIZE:
+        lines.append(f"batch_size={operation.batch_size!r}")
+    if operation.pause:
+        lines.append(f"pause={operation.pause!r}")
+    if operation.key is not None:
+        lines.append(f"key={(operation.key[0] if len(operation.key) == 1 else operation.key)!r}")
     inside = ",\n".join(lines)
     return f"{render._alembic_autogenerate_prefix(context)}{operation.kind}({inside}\n)"
 

@@ -44,14 +44,22 @@ def parked_objects(
     operation cannot run, and `ZanithError` for errors of the database.
     """
     context = operations.migration_context
-    _refuse_other_databases(context, call)
-    _refuse_offline(context, call)
-    connection = operations.get_bind()
+    connection = connected(operations, call)
     _refuse_autocommit(connection, call)
     # Errors of what the batch had queued are not ours to explain.
     flush_batch(operations, call)
     with database_errors_explained(call), connection.begin_nested():
         yield connection, workspace(settings_of(context), context)
+
+
+def connected(operations: AbstractOperations, call: str) -> Connection:
+    """Return the connection of an operation that cannot be written as SQL.
+
+    Raises `UnsupportedDatabaseError` and `OfflineModeError`.
+    """
+    _refuse_other_databases(operations.migration_context, call)
+    _refuse_offline(operations.migration_context, call)
+    return operations.get_bind()
 
 
 def _refuse_other_databases(context: MigrationContext, call: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .online import OnlineRebuild
 from .shape import NewColumn
 from .whole import Rebuild, rebuild_table
 
-__all__ = ["NewColumn", "Rebuild", "rebuild_table"]
+__all__ = ["NewColumn", "OnlineRebuild", "Rebuild", "rebuild_table"]

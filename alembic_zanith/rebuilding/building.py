@@ -27,6 +27,7 @@ from alembic_zanith.errors import NameTakenError, RebuildError
 from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import QualifiedName, quote
 from alembic_zanith.integrity import under_settings
+from alembic_zanith.movement.filling import enclosed
 from alembic_zanith.privileges import close_to_others
 from alembic_zanith.recovery.archive_column import attribute_clauses
 from alembic_zanith.sql import run, run_all, scalar
@@ -276,7 +277,7 @@ def unchecked_parts(building: Building) -> Iterator[Part]:
 
 
 def build_indexes(building: Building) -> None:
-    """Give the new table its keys, exclusion constraints and indexes, and count its values."""
+    """Give the new table its keys, exclusion constraints and indexes."""
     found = building.survey
     keys = [part for part in found.constraints if part.traits is not None]
     for part in in_restore_order([*keys, *found.indexes]):
@@ -305,7 +306,7 @@ def check_values(building: Building) -> None:
             run(
                 building.connection,
                 f"EXPLAIN INSERT INTO {building.place} ({quote(column.name)})"
-                f" OVERRIDING SYSTEM VALUE SELECT {enclosed(column)}"
+                f" OVERRIDING SYSTEM VALUE SELECT {enclosed(str(column.value))}"
                 f" FROM ONLY {old} AS {quote(old.name)}",
             )
     with (
@@ -315,18 +316,17 @@ def check_values(building: Building) -> None:
         run(building.connection, f"EXPLAIN {copying(building, 'true')}")
 
 
-def enclosed(column: ShapeColumn) -> str:
-    """Return the SQL of a value in brackets; a comment at its end does not swallow them."""
-    return f"({column.value}\n)"
-
-
 def copying(building: Building, condition: str) -> str:
     """Return the statement that copies the old rows of a condition."""
-    old = building.survey.relation.name
+    return f"{copying_from(building, f'ONLY {building.survey.relation.name}')} WHERE {condition}"
+
+
+def copying_from(building: Building, source: str) -> str:
+    """Return the statement that copies rows of the old table, which are read from a source."""
     written = building.shape.written
     names = ", ".join(quote(column.name) for column in written)
-    values = ", ".join(map(enclosed, written))
+    values = ", ".join(enclosed(str(column.value)) for column in written)
     return (
         f"INSERT INTO {building.place} ({names}) OVERRIDING SYSTEM VALUE"
-        f" SELECT {values} FROM ONLY {old} AS {quote(old.name)} WHERE {condition}"
+        f" SELECT {values} FROM {source} AS {quote(building.target.name)}"
     )

@@ -85,17 +85,17 @@ def failing_row(
     for row in found:
         which = f"ctid = CAST({literal(row.place)} AS pg_catalog.tid)"
         if fails(which):
-            return _text_of(connection, relation, which)
+            return text_of(connection, relation, which)
     return ""
 
 
-def _text_of(connection: Connection, relation: QualifiedName, which: str) -> str:
+def text_of(connection: Connection, relation: QualifiedName, which: str) -> str:
     """Return a row as JSON, cut where it is long."""
     text = str(
         one(
             connection,
             f"SELECT CAST(pg_catalog.to_jsonb(t) AS pg_catalog.text) FROM ONLY {relation} AS t"
-            f" WHERE t.{which}",
+            f" WHERE {which}",
         )[0]
     )
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -76,6 +76,10 @@ class Shape:
         """The columns that get a value from the old row."""
         return [column for column in self.columns if column.value is not None]
 
+    def keeps_values(self, name: str) -> bool:
+        """Whether a column has the values that the old one had, if of another type perhaps."""
+        return any(column.name == name and column.value == quote(name) for column in self.columns)
+
     def __contains__(self, name: str) -> bool:
         return any(column.name == name for column in self.columns)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -24,12 +24,14 @@ from alembic_zanith.catalog.grants import ColumnGrants, Grants
 from alembic_zanith.catalog.parts import Part
 from alembic_zanith.catalog.queries import CONSTRAINTS
 from alembic_zanith.catalog.relation import Column, Relation, columns, relation_by_oid
+from alembic_zanith.catalog.table_parts import Trigger
 from alembic_zanith.errors import (
     DependentObjectsError,
     MissingPrivilegeError,
     NotDroppableError,
 )
-from alembic_zanith.identifiers import quote
+from alembic_zanith.identifiers import is_zanith_name, quote
+from alembic_zanith.integrity import fingerprint
 from alembic_zanith.privileges import require_ownership
 from alembic_zanith.sql import one, rows, run, run_all
 
@@ -83,6 +85,31 @@ class Survey:
             if column.comment is not None:
                 yield ColumnComment(column.name, column.comment)
 
+    @property
+    def digest(self) -> str:
+        """A text that is another where anything but rows is."""
+        parts: list[Part] = [
+            *self.defaults.values(),
+            *self.not_nulls.values(),
+            *self.constraints,
+            *self.indexes,
+            *self.statistics,
+            *self.foreign_keys,
+            *self.table_parts,
+            *self.grants,
+            *(inbound.key for inbound in self.inbound),
+        ]
+        return fingerprint(
+            {
+                "table": str(self.relation.name),
+                "columns": [asdict(column) for column in self.columns],
+                "traits": [str(value) for value in self.traits],
+                "sequences": [asdict(sequence) for sequence in self.sequences],
+                "generated": self.generated,
+                "parts": [part.to_json() for part in parts],
+            }
+        )
+
     def columns_of(self, part: Part) -> frozenset[str]:
         """The columns that a constraint, index or statistics object is made of."""
         kind = {Index: "index", ExtendedStatistics: "statistics"}.get(type(part), "constraint")
@@ -128,7 +155,12 @@ def survey(connection: Connection, relation: Relation) -> Survey:
             if isinstance(f.part, ExtendedStatistics)
         ),
         foreign_keys=tuple(p for p in constraints if isinstance(p, ForeignKey)),
-        table_parts=tuple(capture.table_parts(scope)),
+        table_parts=tuple(
+            part
+            for part in capture.table_parts(scope)
+            # Those that note what others write meanwhile are no part of the table.
+            if not (isinstance(part, Trigger) and is_zanith_name(part.name))
+        ),
         grants=(*capture.relation_grants(scope), *capture.column_grants(scope)),
         inbound=tuple(_inbound(connection, relation)),
         made_of={key: frozenset(names) for key, names in made_of.items()},

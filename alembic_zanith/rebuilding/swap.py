@@ -28,7 +28,7 @@ class Checks(Enum):
 
     AT_ONCE = auto()
     LATER = auto()
-    """They come back NOT VALID where PostgreSQL can have them so, and the caller sees to it."""
+    """Those whose values are as they were come back NOT VALID; `to_validate` says which."""
     NEVER = auto()
     """For a rehearsal: there are no rows to refer to."""
 
@@ -73,8 +73,31 @@ def swap(
         building.make_again(part, _statements(building, part, checks))
     for inbound in found.inbound:
         if inbound.key.can_defer_validation or checks is not Checks.NEVER:
-            building.make_again(inbound.key, foreign_key(inbound.child.name, inbound.key, checks))
+            when = _when(building, inbound.key.parent_columns, checks)
+            building.make_again(inbound.key, foreign_key(inbound.child.name, inbound.key, when))
     return artifact
+
+
+def to_validate(building: Building) -> Iterator[tuple[QualifiedName, str]]:
+    """Yield the foreign keys that a swap with `Checks.LATER` leaves NOT VALID: table and name."""
+    found = building.survey
+    keys = [
+        (building.target, key, key.columns)
+        for key in found.foreign_keys
+        if not building.is_lost(key)
+    ]
+    keys += [(each.child.name, each.key, each.key.parent_columns) for each in found.inbound]
+    for table, key, names in keys:
+        deferred = key.validated and key.can_defer_validation
+        if deferred and _when(building, names, Checks.LATER) is Checks.LATER:
+            yield table, key.name
+
+
+def _when(building: Building, names: tuple[str, ...], checks: Checks) -> Checks:
+    """Return when a key over columns is checked: new values are before others see them."""
+    if checks is Checks.LATER and not all(map(building.shape.keeps_values, names)):
+        return Checks.AT_ONCE
+    return checks
 
 
 def _step_aside(building: Building, artifact_id: str) -> list[tuple[str, str, str]]:
@@ -127,7 +150,8 @@ def _parts(building: Building) -> Iterator[Part]:
 
 def _statements(building: Building, part: Part, checks: Checks) -> Iterator[str]:
     if isinstance(part, ForeignKey):
-        yield from foreign_key(building.target, part, checks)
+        when = _when(building, part.columns, checks)
+        yield from foreign_key(building.target, part, when)
     else:
         yield from part.restore(building.target)
 

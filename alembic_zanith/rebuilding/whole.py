@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -14,6 +15,7 @@ from alembic_zanith.errors import ConfigurationError, RebuildError
 from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import QualifiedName
 from alembic_zanith.integrity import (
+    fingerprint,
     given_settings,
     roomy_memory,
     under_settings,
@@ -39,6 +41,7 @@ from .building import (
 from .rows import BLOCKS_AT_ONCE, blocks, blocks_of, failing_row, fails_in_savepoint, pieces
 from .shape import NewColumn, refuse_other_settings, shape_of
 from .survey import (
+    Survey,
     lost_parts,
     refuse_dependents,
     refuse_kinds,
@@ -63,6 +66,12 @@ class Rebuild:
     @property
     def call(self) -> str:
         return f"rebuild_table({self.table!r})"
+
+    @property
+    def digest(self) -> str:
+        """A text that is another for any other shape."""
+        shape = [[each.name, repr(each.definition), each.select] for each in self.columns]
+        return fingerprint([self.table, self.schema, shape])
 
 
 def rebuild_table(
@@ -94,9 +103,14 @@ def rebuild_table(
         lock_table(connection, relation)
         with roomy_memory(connection):
             artifact = swap(building, store, ticket, copied)
-    for label in sorted(building.lost):
-        log.info("%s of %s went with its column.", label, relation.name.display)
+    say_what_went(building)
     return artifact
+
+
+def say_what_went(building: Building) -> None:
+    """Log what is gone with its column."""
+    for label in sorted(building.lost):
+        log.info("%s of %s went with its column.", label, building.target.display)
 
 
 def table_of(connection: Connection, rebuild: Rebuild) -> Relation:
@@ -116,7 +130,7 @@ def lock_against_writes(connection: Connection, relation: Relation) -> None:
 
 
 def prepared(
-    store: ArtifactStore, rebuild: Rebuild, relation: Relation, given: dict[str, str]
+    store: ArtifactStore, rebuild: Rebuild, relation: Relation, given: Mapping[str, str]
 ) -> Building:
     """Read what hangs on the table, and refuse what cannot be done, before anything is done."""
     connection, call = store.connection, rebuild.call
@@ -125,18 +139,25 @@ def prepared(
     found = survey(connection, relation)
     refuse_kinds(call, found)
     refuse_what_cannot_follow(connection, call, found)
+    building = planned(store, rebuild, found, given)
+    refuse_dependents(connection, call, found, building.shape)
+    ensure_archive_schema(connection, building.place.schema)
+    return building
+
+
+def planned(
+    store: ArtifactStore, rebuild: Rebuild, found: Survey, given: Mapping[str, str]
+) -> Building:
+    """Return what is to be built, from what there is and what is asked for."""
+    call = rebuild.call
     shape = shape_of(call, rebuild.columns, found.columns, found.primary_key, found.sequences)
-    lost = lost_parts(call, found, shape)
-    refuse_dependents(connection, call, found, shape)
-    archive = store.workspace.archive_schema
-    ensure_archive_schema(connection, archive)
     return Building(
         call,
-        connection,
+        store.connection,
         found,
         shape,
-        QualifiedName(archive, relation.name.name),
-        frozenset(part.label for part in lost),
+        QualifiedName(store.workspace.archive_schema, found.relation.name.name),
+        frozenset(part.label for part in lost_parts(call, found, shape)),
         given,
     )
 
