@@ -175,6 +175,17 @@ class NotRestorableError(ZanithError):
     """It is kept for inspection only, or has nowhere to come back to as things are."""
 
 
+class RebuildError(ZanithError):
+    """A table cannot have its new shape: a column, an expression, a row or a part does not fit.
+
+    `row` is the old row that it fails on, as JSON; empty where it is no single row.
+    """
+
+    def __init__(self, message: str, row: str = "") -> None:
+        super().__init__(message)
+        self.row = row
+
+
 class ShadowUnreachableError(ZanithError):
     """There is no place to rehearse migrations in, or none that may be wiped."""
 

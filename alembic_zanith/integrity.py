@@ -91,6 +91,34 @@ def _require_backslashes(connection: Connection) -> None:
         )
 
 
+def given_settings(connection: Connection) -> dict[str, str]:
+    """Return what the caller has of the settings that are pinned elsewhere.
+
+    Call it outside of `pinned_settings`; `under_settings` gives them back inside of it, where SQL
+    that the caller wrote is run.
+    """
+    return settings_now(connection, [name for name in _PINNED if name != "row_security"])
+
+
+@contextmanager
+def under_settings(connection: Connection, values: Mapping[str, str]) -> Iterator[None]:
+    """Run a block under other settings, local to the transaction, then put these back.
+
+    If the transaction fails, PostgreSQL itself restores them.
+    """
+    before = settings_now(connection, [*values])
+    _apply(connection, values)
+    try:
+        yield
+    except DBAPIError:
+        raise  # the transaction takes no further statement, or a savepoint takes them back
+    except BaseException:
+        with suppress(SQLAlchemyError):
+            _apply(connection, before)
+        raise
+    _apply(connection, before)
+
+
 @contextmanager
 def roomy_memory(connection: Connection) -> Iterator[None]:
     """Let index builds use at least 256 MB, unless the server gives them more already."""

@@ -24,6 +24,7 @@ from alembic_zanith.operations import (
     DropPolicyOp,
     EnableRlsOp,
     MergeColumnsOp,
+    RebuildTableOp,
     ReshapeOperation,
     RestoreColumnOp,
     RestoreTableOp,
@@ -54,6 +55,7 @@ EXAMPLES: list[MigrateOperation] = [
     *PARKING,
     SplitColumnOp("users", "name", into=["a"], using={"a": "name"}, reverse="a", schema="shop"),
     MergeColumnsOp("users", ["a"], into="name", using="a", reverse={"a": "name"}, schema="shop"),
+    RebuildTableOp("users", columns=["id"], schema="shop"),
     BackfillOp("users", set={"email": "lower(name)"}, schema="shop"),
     AddGeneratedColumnOp("users", sa.Column("c", sa.Text, sa.Computed("upper(name)"))),
     EnableRlsOp("users", schema="shop"),
@@ -97,7 +99,9 @@ def test_what_users_call_is_documented_with_an_example(kind: str) -> None:
 
 
 def test_a_drop_reverses_to_the_restore_and_that_to_the_drop() -> None:
-    for example in PARKING[:4]:
+    # The restore of a rebuilt table is the one that refuses, and says why.
+    rebuild = RebuildTableOp("users", columns=["id"], schema="shop")
+    for example in (*PARKING[:4], rebuild):
         restore = example.reverse()
         assert isinstance(restore, RestoreColumnOp | RestoreTableOp)
         assert (restore.table_name, restore.schema) == ("users", "shop")

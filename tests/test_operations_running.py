@@ -45,6 +45,7 @@ EVERY_CALL = [
     "op.restore_table('users', sa.Column('id', sa.Integer()))",
     "op.split_column('users', 'legacy', into=[sa.Column('a', sa.Text)], using={'a': 'legacy::text'})",
     "op.merge_columns('users', ['name'], into=sa.Column('a', sa.Text), using='name')",
+    "op.rebuild_table('users', columns=['id'])",
 ]
 
 

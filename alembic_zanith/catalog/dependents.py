@@ -52,8 +52,19 @@ def list_dependents(
 ) -> list[str]:
     """Return the objects that need a table or column, as PostgreSQL words them, or nothing."""
     drop = f"DROP TABLE {relation} RESTRICT"
+    what = relation.display
     if column is not None:
         drop = f"ALTER TABLE {relation} DROP COLUMN {quote(column)} RESTRICT"
+        what = f"{what}.{column}"
+    return in_the_way_of(connection, drop, f"{what} cannot be parked")
+
+
+def in_the_way_of(connection: Connection, drop: str, refusal: str) -> list[str]:
+    """Return the objects because of which PostgreSQL refuses a DROP, in its words, or nothing.
+
+    `drop` is tried and undone. Raises `NotDroppableError`, which begins with `refusal`, when it
+    is refused for another reason.
+    """
     try:
         return dependents_of(connection, drop)
     except DBAPIError as error:
@@ -61,10 +72,9 @@ def list_dependents(
         # 42xxx and 0Axxx say what the object is; 55000 that its state forbids it.
         if state[:2] not in ("42", "0A", "2B", "55") or state in ("42501", "55P03"):
             raise
-        what = relation.display if column is None else f"{relation.display}.{column}"
         reason = str(error.orig).strip().splitlines()[0]
         raise NotDroppableError(
-            f"{what} cannot be parked, because PostgreSQL would refuse to drop it as well: {reason}"
+            f"{refusal}, because PostgreSQL would refuse to drop it as well: {reason}"
         ) from error
 
 

@@ -12,6 +12,7 @@ from .drop_policy import DropPolicyOp
 from .drops import DropColumnOperation, DropTableOperation
 from .enable_rls import EnableRlsOp
 from .merge_columns import MergeColumnsOp
+from .rebuild_table import RebuildTableOp
 from .registry import OPERATIONS
 from .reshape import ReshapeOperation
 from .restore_column import RestoreColumnOp
@@ -37,6 +38,7 @@ __all__ = [
     "DropTableOperation",
     "EnableRlsOp",
     "MergeColumnsOp",
+    "RebuildTableOp",
     "ReshapeOperation",
     "RestoreColumnOp",
     "RestoreTableOp",

@@ -16,13 +16,12 @@ from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.rows import Backfill, UpdateRows
 from alembic_zanith.risk.reading import reads
 
+from .pacing import DEFAULT_BATCH_SIZE, checked_batch_size, checked_key, checked_pause
 from .registry import operation
 from .rendering import call, name_literal
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
-
-DEFAULT_BATCH_SIZE = 10_000
 
 
 @operation("backfill")
@@ -46,9 +45,9 @@ class BackfillOp(MigrateOperation):
         self.schema = schema
         self.set = _checked_set(table_name, set)
         self.where = _checked_where(table_name, where)
-        self.batch_size = _checked_batch_size(table_name, batch_size)
-        self.pause = _checked_pause(table_name, pause)
-        self.key = _checked_key(table_name, key)
+        self.batch_size = checked_batch_size(self.kind, table_name, batch_size)
+        self.pause = checked_pause(self.kind, table_name, pause)
+        self.key = checked_key(self.kind, table_name, key)
 
     def __str__(self) -> str:
         return f"{self.kind}({str(self.table_name)!r}, set={self.set!r})"
@@ -155,27 +154,6 @@ def _checked_where(table_name: str, given: object) -> str | None:
     if given is None or (isinstance(given, str) and given.strip()):
         return given
     raise _wrong(table_name, "where= is not an SQL condition")
-
-
-def _checked_batch_size(table_name: str, given: object) -> int:
-    if isinstance(given, int) and not isinstance(given, bool) and 0 < given < 2**31:
-        return given
-    raise _wrong(table_name, f"batch_size={given!r} is not a number of rows, 1 or more")
-
-
-def _checked_pause(table_name: str, given: object) -> float:
-    if isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= 86_400:
-        return given
-    raise _wrong(table_name, f"pause={given!r} is not a number of seconds, 0 to 86400")
-
-
-def _checked_key(table_name: str, given: object) -> tuple[str, ...] | None:
-    if given is None:
-        return None
-    names = (given,) if isinstance(given, str) else given
-    if isinstance(names, Sequence) and names and all(map(_is_text, names)):
-        return tuple(str(name) for name in names)
-    raise _wrong(table_name, f"key={given!r} is not the name of a column, or several")
 
 
 def _is_text(value: object) -> bool:

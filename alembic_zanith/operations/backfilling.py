@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Transaction
 from sqlalchemy.exc import DBAPIError
 
-from alembic_zanith.catalog.relation import columns, find_relation, get_column, get_relation, tree
+from alembic_zanith.catalog.relation import columns, find_relation, get_column, get_relation
 from alembic_zanith.config import settings_of, workspace
 from alembic_zanith.errors import (
     BatchFailedError,
@@ -20,7 +20,6 @@ from alembic_zanith.errors import (
 )
 from alembic_zanith.failures import database_errors_explained, explained, server_message, sqlstate
 from alembic_zanith.hooks import at_end_of_revision, current_revision, is_downgrade
-from alembic_zanith.locking.retrying import RetryPolicy
 from alembic_zanith.movement.batched_filling import BatchedFilling
 from alembic_zanith.movement.checkpoints import Checkpoints, CheckpointStatus
 from alembic_zanith.movement.failing import failing_row
@@ -28,9 +27,9 @@ from alembic_zanith.movement.filling import Filling, Origin, enclosed
 from alembic_zanith.movement.keys import Key, choose_key
 from alembic_zanith.movement.marker import why_no_marker
 from alembic_zanith.movement.ranges import Range
-from alembic_zanith.movement.throttle import Throttle
-from alembic_zanith.movement.walk import Pace
 from alembic_zanith.sql import is_autocommit, run, scalar, translated_schema, unheard
+
+from .pacing import pace_of
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -154,14 +153,7 @@ def _in_batches(
     while put_off is not None and batched.checkpoint_id in put_off:
         origin = replace(batched.origin, ordinal=batched.origin.ordinal + 1)
         batched = replace(batched, origin=origin)
-    with unheard():
-        members = tuple(member.oid for member in tree(connection, relation))
-    pace = Pace(
-        operation.batch_size,
-        operation.pause,
-        Throttle(settings.max_replication_lag, members if settings.yield_to_locks else ()),
-        RetryPolicy(attempts=settings.lock_retries + 1),
-    )
+    pace = pace_of(settings, connection, relation, operation.batch_size, operation.pause)
 
     def mark_applied() -> None:
         with unheard():

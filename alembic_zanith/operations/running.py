@@ -44,9 +44,7 @@ def parked_objects(
     operation cannot run, and `ZanithError` for errors of the database.
     """
     context = operations.migration_context
-    refuse_other_databases(context, call, _ALEMBICS_OWN)
-    _refuse_offline(context, call)
-    connection = operations.get_bind()
+    connection = connected(operations, call)
     _refuse_autocommit(connection, call)
     # Errors of what the batch had queued are not ours to explain.
     flush_batch(operations, call)
@@ -58,6 +56,16 @@ _ALEMBICS_OWN = (
     "Write Alembic's own operation for it: op.drop_column or op.drop_table, and "
     "op.add_column or op.create_table for the way back."
 )
+
+
+def connected(operations: AbstractOperations, call: str) -> Connection:
+    """Return the connection of an operation that cannot be written as SQL.
+
+    Raises `UnsupportedDatabaseError` and `OfflineModeError`.
+    """
+    refuse_other_databases(operations.migration_context, call, _ALEMBICS_OWN)
+    _refuse_offline(operations.migration_context, call)
+    return operations.get_bind()
 
 
 def refuse_other_databases(context: MigrationContext, call: str, instead: str) -> None:

@@ -273,7 +273,7 @@ def _holdings(
 def _parts(scope: Scope, depth: int) -> Iterator[Part]:
     column = scope.column
     assert column is not None
-    clauses = tuple(_attributes(column))
+    clauses = tuple(attribute_clauses(column))
     if clauses:
         yield ColumnAttributes(column.name, clauses)
     if column.comment is not None:
@@ -287,7 +287,7 @@ def _parts(scope: Scope, depth: int) -> Iterator[Part]:
     yield from capture.column_grants(scope)
 
 
-def _attributes(column: Column) -> Iterator[str]:
+def attribute_clauses(column: Column) -> Iterator[str]:
     """Yield the ALTER COLUMN clauses for what ADD COLUMN does not say."""
     yield from storage_clauses(column)
     if column.statistics_target is not None:

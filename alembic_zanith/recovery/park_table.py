@@ -118,6 +118,23 @@ def _park(
     if archive is not None:
         require_all_rows(connection, relation, f"archive_table({table!r})")
         ensure_archive_schema(connection, archive)
+    return take_away(store, ticket, kind, relation, archive)
+
+
+def take_away(
+    store: ArtifactStore,
+    ticket: Ticket,
+    kind: ArtifactKind,
+    relation: Relation,
+    archive: str | None,
+    row_count: int | None = None,
+) -> Artifact:
+    """Park a table that is locked and that nothing else needs, and write its row.
+
+    `archive` is the schema that it moves to, or None. `row_count` is noted for a table whose rows
+    are not read for a checksum.
+    """
+    connection = store.connection
     with pinned_settings(connection):
         holdings = _move_away(connection, relation, ticket.id, archive)
         parked = relation_by_oid(connection, relation.oid)
@@ -133,7 +150,7 @@ def _park(
             found = content(connection, parked.name, names)
             proof = Proof(found.checksum, CHECKSUM_ALGORITHM, found.row_count)
         else:
-            proof = Proof(fingerprint(structure), FINGERPRINT_ALGORITHM)
+            proof = Proof(fingerprint(structure), FINGERPRINT_ALGORITHM, row_count)
     definition = Definition(
         relation_oid=relation.oid,
         server_version=server_version(connection),

@@ -61,12 +61,21 @@ def restore_steps(artifact: Artifact, place: Place) -> list[Step]:
     if artifact.kind is ArtifactKind.ARCHIVE_COLUMN:
         return list(_archived_column(artifact, definition, place))
     if artifact.kind is ArtifactKind.REBUILD_TABLE:
-        raise NotRestorableError(
-            f"{artifact.source} was rebuilt, and what is kept is its old shape, for inspection and "
-            "export only: the application has moved on to the new one, so bringing the old table "
-            f"back would lose what was written since. `alembic zanith-recover export {artifact.id}`"
-        )
+        raise NotRestorableError(why_not_back(artifact))
     return list(_table(definition, place))
+
+
+def why_not_back(artifact: Artifact) -> str:
+    """Return why the old table of a rebuild is not brought back, and what can be done with it."""
+    return (
+        f"{artifact.source} does not come back from artifact {artifact.id}: it was rebuilt in "
+        "another shape, and what is kept is the old table, for inspection and export. The new one "
+        "has taken its place and the writes since, which would be lost. Nothing has changed. "
+        f"`alembic zanith-recover inspect {artifact.id}` shows the old table, `alembic "
+        f"zanith-recover export {artifact.id} --format csv` writes its rows to a file. To have the "
+        "old shape again, rebuild the table once more, with the old columns and a select= for each "
+        "that is to be worked out from the new ones."
+    )
 
 
 def _column_parts(definition: Definition, place: Place) -> Iterator[Step]:
@@ -260,5 +269,16 @@ def _comment(text: str) -> str:
 def recovery_sql(artifact: Artifact, bookkeeping: QualifiedName) -> str:
     """Return the script that brings an artifact back to where it was."""
     if artifact.kind is ArtifactKind.REBUILD_TABLE:
-        return ""
+        return _looking_at(artifact)
     return script(artifact, restore_steps(artifact, default_place(artifact)), bookkeeping)
+
+
+def _looking_at(artifact: Artifact) -> str:
+    """Return a script that shows the old table of a rebuild, which nothing brings back."""
+    lines = [
+        _comment(f"{artifact.source} was rebuilt; its old rows are in {artifact.parked}."),
+        "-- The old table is kept for inspection and export and is not brought back: the new one",
+        "-- has its place, and the writes since.",
+        f"SELECT * FROM {artifact.parked_name};",
+    ]
+    return "\n".join(lines) + "\n"

@@ -30,7 +30,7 @@ from .meanwhile import Meanwhile, catch_up_step
 from .members import as_they_are_now, cut_off
 from .names import with_free_names
 from .pick import COLUMN_KINDS, TABLE_KINDS, pick, used_before
-from .plan import Place, Step, restore_steps
+from .plan import Place, Step, restore_steps, why_not_back
 from .replaced import replaced_parents
 from .report import RestoreReport
 from .row_security import require_all_rows
@@ -153,6 +153,8 @@ def restore_table(
     found = pick(store, target, artifact, TABLE_KINDS, lock=not dry_run)
     if isinstance(found, RestoreReport):
         return found
+    if found.kind is ArtifactKind.REBUILD_TABLE:
+        raise NotRestorableError(why_not_back(found))
     relation = require_parked(connection, found)
     require_in_place(found, relation)
     definition = Definition.from_json(found.definition)

@@ -14,6 +14,7 @@ from alembic_zanith.catalog.relation import columns, find_relation
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.failures import reason_of
 from alembic_zanith.integrity import content, pinned_settings
+from alembic_zanith.models import ArtifactKind
 from alembic_zanith.operations.archive_column import ArchiveColumnOp
 from alembic_zanith.operations.archive_table import ArchiveTableOp
 from alembic_zanith.operations.reshape import ReshapeOperation
@@ -101,6 +102,8 @@ class Restores:
             # The newest first, as they come back.
             made = [each for each in self._artifacts() if each.id not in self._known]
             self._known.update(each.id for each in made)
+            # The old table of a rebuild is kept to be looked at, and never comes back.
+            made = [each for each in made if each.kind is not ArtifactKind.REBUILD_TABLE]
             if before.adds:
                 self._rehearse(made, before)
             else:
