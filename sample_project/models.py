@@ -71,8 +71,17 @@ class User(Base):
     """Somebody who has an account."""
 
     __tablename__ = "users"
-    # "Ann@Example.org" and "ann@example.org" are one mailbox.
-    __table_args__ = (Index("uq_users_email_lower", text("lower(email)"), unique=True),)
+    __table_args__ = (
+        # "Ann@Example.org" and "ann@example.org" are one mailbox.
+        Index("uq_users_email_lower", text("lower(email)"), unique=True),
+        # Finds any part of a name: https://www.postgresql.org/docs/current/pgtrgm.html
+        Index(
+            "ix_users_full_name_trgm",
+            "full_name",
+            postgresql_using="gin",
+            postgresql_ops={"full_name": "gin_trgm_ops"},
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     email: Mapped[str] = mapped_column(String(254))
@@ -86,15 +95,6 @@ class Product(Base):
     """Something to buy."""
 
     __tablename__ = "products"
-    # Finds any part of a name: https://www.postgresql.org/docs/current/pgtrgm.html
-    __table_args__ = (
-        Index(
-            "ix_products_name_trgm",
-            "name",
-            postgresql_using="gin",
-            postgresql_ops={"name": "gin_trgm_ops"},
-        ),
-    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     sku: Mapped[str] = mapped_column(String(32), unique=True)

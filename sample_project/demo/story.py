@@ -7,7 +7,7 @@ from .stage import Stage
 
 BEFORE_THE_DROPS = "0006"
 NEW_REVISION = "0015"
-HASTY_REVISION = "0014"
+HASTY_REVISION = "0016"
 
 
 def tell(stage: Stage) -> bool:
