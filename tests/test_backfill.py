@@ -520,8 +520,15 @@ def test_what_is_done_is_not_done_again_when_a_later_operation_fails(shop: Proje
     assert checkpoints(shop.database) == [("applied", 1000)]
 
 
-@pytest.mark.parametrize("audit", ["true", "false"])
-@pytest.mark.parametrize("mode", ["dev", "staging"])
+@pytest.mark.parametrize(
+    ("mode", "audit"),
+    [
+        ("staging", "true"),
+        pytest.param("staging", "false", marks=pytest.mark.slow),
+        pytest.param("dev", "true", marks=pytest.mark.slow),
+        ("dev", "false"),
+    ],
+)
 def test_each_way_up_and_down_is_run_anew(shop: Project, mode: str, audit: str) -> None:
     shop.settings(mode=mode, audit=audit)
     shop.database.execute("UPDATE users SET age = 0")
@@ -584,12 +591,15 @@ def test_a_walk_goes_on_by_another_key_where_the_first_one_is_gone(users: Databa
 
 
 @pytest.mark.majors
-@pytest.mark.parametrize(("key", "form"), [("integer", "marker"), ("composite", "cleared")])
+@pytest.mark.parametrize(
+    ("key", "form"),
+    [("integer", "marker"), pytest.param("composite", "cleared", marks=pytest.mark.slow)],
+)
 def test_rows_that_others_insert_delete_and_rekey_meanwhile_are_done_once(
     database: Database, key: str, form: str
 ) -> None:
-    make_table(database, key, 3000)
-    with writers(database, key, 3000, seed=3), op_on(database) as op:
+    make_table(database, key, 2000)
+    with writers(database, key, 2000, seed=3), op_on(database) as op:
         op.backfill("t", **eval(f"dict({FORMS[form]})"), batch_size=20)
     assert wrong_rows(database, form) == []
 
@@ -715,7 +725,7 @@ def test_nothing_of_it_is_seen_by_autogenerate_or_the_next_run(shop: Project) ->
     assert "zanith_done" not in shop.alembic("zanith-drift").output
 
 
-@pytest.mark.parametrize("topology", ["database", "schema"])
+@pytest.mark.parametrize("topology", ["database", pytest.param("schema", marks=pytest.mark.slow)])
 def test_production_lets_it_pass_once_it_was_rehearsed(project: Project, topology: str) -> None:
     project.settings(mode="production")
     project.write_models(MODELS)

@@ -197,7 +197,7 @@ def standby_behind(database: Database, seconds: float) -> Iterator[None]:
         connection.close()
 
 
-@pytest.mark.parametrize("limit", ["300ms", "none"])
+@pytest.mark.parametrize("limit", ["300ms", pytest.param("none", marks=pytest.mark.slow)])
 def test_it_waits_for_standbys_that_are_too_far_behind(table: Project, limit: str) -> None:
     table.settings(max_replication_lag=limit)
     table.revision(FILL.format(pause=0.5))
