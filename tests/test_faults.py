@@ -53,7 +53,10 @@ SHOP = """
     INSERT INTO logs VALUES (1, 1, 'one');
 """
 WRITTEN_SINCE = "INSERT INTO users (id, parent_id) VALUES (4, 1)"
-LIFE = "UPDATE users SET first = 'z' WHERE id = 1; INSERT INTO users (id, first) VALUES (4, 'x')"
+LIFE = (
+    "UPDATE users SET first = 'z' WHERE id = 1;"
+    "INSERT INTO users (id, parent_id, first) VALUES (4, 1, 'x')"
+)
 HALVES = {"first": "left(note, 1)", "rest": "substr(note, 2)"}
 WHOLE = "concat(first, rest)"
 PARENT_GONE = "DELETE FROM parents WHERE id = 2"

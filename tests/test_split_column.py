@@ -134,7 +134,7 @@ def test_a_column_that_is_kept_gets_only_the_rows_that_were_written_since(
     assert users(database, "id, first")[0] == (1, "Anna")
 
 
-@pytest.mark.parametrize("then", ["soft_drop", "archive"])
+@pytest.mark.parametrize("then", ["soft_drop", pytest.param("archive", marks=pytest.mark.slow)])
 def test_what_was_parked_of_a_table_that_is_gone_is_not_taken(project: Project, then: str) -> None:
     split_project(project, then)
     (first,) = (path for path in project.versions.glob("*.py") if "CREATE" in path.read_text())
@@ -170,6 +170,16 @@ def test_what_another_revision_has_parked_is_other_data(project: Project) -> Non
     assert "nothing of public.users.full_name was parked by revision" in refused.output
     assert "into= with sa.Column('full_name', …)" in refused.output
     assert column_names(project.database) == ["id", "first", "last"]
+
+
+@pytest.mark.slow
+def test_it_works_through_asyncpg(make_project: MakeProject) -> None:
+    project = make_project("async")
+    split_project(project)
+    project.upgrade()
+    project.database.execute(LIFE)
+    project.downgrade()
+    assert users(project.database) == AFTER_LIFE
 
 
 def test_a_merge_goes_down_as_a_split(project: Project) -> None:
@@ -231,12 +241,13 @@ def test_numbers_of_fewer_digits_and_types_without_a_comparison_are_told_apart(
     assert values == [('{"a":  1}',), ('{"a" : 3}',)]
 
 
-def test_names_and_expressions_are_taken_as_they_are(database: Database) -> None:
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_names_and_expressions_are_taken_as_they_are(database: Database, driver: str) -> None:
     database.execute(
         'CREATE TABLE "Odd ""T" (id int, "na%me" text);'
         "INSERT INTO \"Odd \"\"T\" VALUES (1, 'a%:b'), (2, 'c%:d')"
     )
-    with database.begin() as connection:
+    with database.begin(driver) as connection:
         operations(connection).split_column(
             'Odd "T',
             "na%me",

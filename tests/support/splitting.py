@@ -67,7 +67,9 @@ def column_names(database: Database, table: str = "users") -> list[str]:
 
 def split_project(project: Project, then: str = "soft_drop", kept: str = "") -> str:
     """Write a revision with the table and one that splits the name; return the id of that."""
-    project.revision(f'op.execute("""{USERS}""")')
+    # asyncpg takes one statement at a time.
+    statements = [each.strip() for each in USERS.split(";") if each.strip()]
+    project.revision("\n".join(f'op.execute("""{each}""")' for each in statements))
     project.upgrade()
     upgrade = code(f"""
         op.split_column(
