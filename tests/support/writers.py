@@ -52,7 +52,10 @@ class Writers:
     @contextmanager
     def writing(self, threads: int) -> Iterator[None]:
         """Write as long as the block runs; then all threads are done."""
-        running = [threading.Thread(target=self._run, args=(n,)) for n in range(threads)]
+        mine: list[list[int]] = [[] for _ in range(threads)]
+        for key in self.rows:
+            mine[key % 100].append(key)
+        running = [threading.Thread(target=self._run, args=each) for each in enumerate(mine)]
         for thread in running:
             thread.start()
         try:
@@ -71,10 +74,9 @@ class Writers:
         while time.monotonic() < deadline and not self.errors:
             time.sleep(0.02)
 
-    def _run(self, number: int) -> None:
+    def _run(self, number: int, mine: list[int]) -> None:
         # Seeded, so that a failure comes back.
         chosen = random.Random(number)
-        mine = {key for key in self.rows if key % 100 == number}
         next_key = max(mine, default=number) + 100
         keys = itertools.count(next_key, 100)
         url = self.database.url("psycopg").set(drivername="postgresql")
@@ -93,14 +95,15 @@ class Writers:
         connection: psycopg.Connection[Any],
         chosen: random.Random,
         version: Version,
-        mine: set[int],
+        mine: list[int],
         keys: Iterator[int],
     ) -> None:
         what = chosen.choice(("insert", "update", "update", "delete", "null"))
         if not mine or (version.careful and what == "null"):
             what = "insert"
         value = None if what == "null" and self.nullable else version.values(chosen)
-        key = next(keys) if what == "insert" else chosen.choice(sorted(mine))
+        place = chosen.randrange(len(mine)) if mine else 0
+        key = next(keys) if what == "insert" else mine[place]
         statement = {
             "insert": f"INSERT INTO {self.table} ({version.column}, id) VALUES (%s, %s)",
             "delete": f"DELETE FROM {self.table} WHERE id = %s",
@@ -112,9 +115,11 @@ class Writers:
         except psycopg.errors.UndefinedColumn:
             return
         if what == "delete":  # which names no column
-            mine.discard(key)
+            mine[place] = mine[-1]
+            mine.pop()
             del self.rows[key]
             return
-        mine.add(key)
+        if what == "insert":
+            mine.append(key)
         self.rows[key] = version.pair(value)
         self.writes[version.column] = self.writes.get(version.column, 0) + 1
