@@ -98,6 +98,8 @@ class Order(Base):
     placed_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     # The sum of its items, kept here because every page shows it.
     total: Mapped[Decimal]
+    # What the customer reads on the invoice.
+    reference: Mapped[str | None] = mapped_column(String(16))
 
     user: Mapped[User] = relationship(back_populates="orders")
     items: Mapped[list[OrderItem]] = relationship(back_populates="order")

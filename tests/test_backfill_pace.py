@@ -45,10 +45,10 @@ def table(project: Project) -> Project:
 
 
 def test_a_line_is_written_when_an_interval_has_passed(caplog: pytest.LogCaptureFixture) -> None:
-    now = 100.0
-    lines = Lines("backfill of public.t", 1000, start=200, interval=10.0, clock=lambda: now)
+    times = iter([100.0, 104.0, 110.0, 119.0, 125.0, 140.0])
+    lines = Lines("backfill of public.t", 1000, 200, 10.0, clock=lambda: next(times))
     with caplog.at_level("INFO", "alembic.zanith"):
-        for now, rows in ((104.0, 300), (110.0, 400), (119.0, 500), (125.0, 700), (140.0, 1100)):
+        for rows in (300, 400, 500, 700, 1100):
             lines.moved(rows)
     assert [record.getMessage() for record in caplog.records] == [
         "backfill of public.t: 400 of about 1,000 rows (40 %), 20 rows/s, 30 s left",

@@ -35,6 +35,14 @@ OPERATION = "backfill"
 _OF_A_ROW = ("22", "23", "P0", "42")
 
 
+_ESTIMATE = """
+SELECT CAST(sum(c.reltuples) AS bigint) AS rows FROM pg_catalog.pg_class c
+ WHERE c.relkind = 'r' AND c.reltuples >= 0
+   AND (c.oid = CAST(:oid AS oid)
+        OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(CAST(:oid AS regclass))))
+"""
+
+
 @dataclass(frozen=True)
 class BatchedFilling:
     """One backfill in batches, on a connection on which each statement commits by itself.
@@ -211,13 +219,7 @@ class BatchedFilling:
     def _estimate(self) -> int | None:
         """Return about how many rows there are; None where nobody knows."""
         with unheard():
-            found = rows(
-                self.connection,
-                "SELECT CAST(sum(c.reltuples) AS bigint) AS rows FROM pg_catalog.pg_class c"
-                " WHERE c.relkind = 'r' AND c.reltuples >= 0 AND (c.oid = CAST(:oid AS oid) OR c.oid"
-                " IN (SELECT relid FROM pg_catalog.pg_partition_tree(CAST(:oid AS regclass))))",
-                oid=self.relation.oid,
-            )
+            found = rows(self.connection, _ESTIMATE, oid=self.relation.oid)
         return int(found[0].rows) if found and found[0].rows else None
 
     def _failed(self, work: FillingWork, stopped: BatchError) -> BatchFailedError:

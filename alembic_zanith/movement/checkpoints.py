@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from alembic_zanith.bookkeeping import columns_present, complete_tables
+from alembic_zanith.bookkeeping import complete_tables
 from alembic_zanith.identifiers import QualifiedName, literal
 from alembic_zanith.sql import run
 
@@ -56,10 +56,6 @@ class Checkpoints:
         Raises as `complete_tables` does.
         """
         complete_tables(self._connection, self._schema)
-
-    def exist(self) -> bool:
-        """Whether there is a table of checkpoints."""
-        return TABLE in columns_present(self._connection, self._schema)
 
     def find(self, checkpoint_id: str) -> Checkpoint | None:
         """Return a checkpoint by its id."""

@@ -6,8 +6,8 @@ from .evidence import Evidence, comparison
 from .stage import Stage
 
 BEFORE_THE_DROPS = "0006"
-NEW_REVISION = "0011"
-HASTY_REVISION = "0012"
+NEW_REVISION = "0013"
+HASTY_REVISION = "0014"
 
 
 def tell(stage: Stage) -> bool:
@@ -31,17 +31,19 @@ def _the_shop_before(stage: Stage) -> Evidence:
 
 
 def _drops(stage: Stage) -> None:
-    stage.narrator.chapter("Four revisions drop two columns and two tables")
+    stage.narrator.chapter(
+        "Four revisions drop two columns and two tables, two more fill a new column"
+    )
     stage.alembic("upgrade", "head")
     stage.narrator.say(
         "The application sees none of the four any more. Neither does Alembic: models and\n"
-        "database agree."
+        "database agree. The new column was filled in batches, each committed by itself."
     )
     stage.alembic("check")
 
 
 def _a_column_leaves_the_models(stage: Stage) -> None:
-    stage.narrator.chapter("A fifth: a column leaves the models, autogenerate does the rest")
+    stage.narrator.chapter("One more: a column leaves the models, autogenerate does the rest")
     stage.edit_models(without="supplier_code")
     arguments = ("--rev-id", NEW_REVISION, "-m", "Drop products.supplier_code")
     stage.alembic("revision", "--autogenerate", *arguments)
@@ -55,7 +57,7 @@ def _a_column_leaves_the_models(stage: Stage) -> None:
 
 
 def _a_hasty_migration(stage: Stage) -> None:
-    stage.narrator.chapter("A sixth, by hand: refused before anything runs, then let pass")
+    stage.narrator.chapter("Another, by hand: refused before anything runs, then let pass")
     stage.write_revision(
         HASTY_REVISION,
         NEW_REVISION,
