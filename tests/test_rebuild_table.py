@@ -494,3 +494,32 @@ def test_the_plan_calls_it_high_and_the_gates_of_staging_let_it_pass(project: Pr
     assert "rebuilds_table" in plan
     project.upgrade()
     assert project.database.rows("SELECT * FROM orders") == [(2, 1)]
+
+
+def test_how_it_is_walked_is_rendered_and_checked() -> None:
+    walked = RebuildTableOp("o", columns=["id"], batch_size=50, pause=0.5, key=["a", "b"])
+    assert rendered(walked) == (
+        "op.rebuild_table('o',\ncolumns=[\n'id',\n],\nbatch_size=50,\npause=0.5,\nkey=('a', 'b')\n)"
+    )
+    assert "key='a'" in rendered(RebuildTableOp("o", columns=["id"], key="a"))
+    wrong: dict[str, Any]
+    for wrong in ({"batch_size": 0}, {"pause": -1}, {"key": []}, {"retention_days": -1}):
+        with pytest.raises(ConfigurationError, match=rf"^rebuild_table.*{next(iter(wrong))}="):
+            RebuildTableOp("o", columns=["id"], **wrong)
+
+
+@pytest.mark.slow
+def test_a_rehearsal_knows_that_the_old_table_does_not_come_back(project: Project) -> None:
+    for table in ("orders", "gone"):
+        project.revision(
+            f"op.execute('CREATE TABLE {table} (a int, b int)')", f"op.drop_table('{table}')"
+        )
+    project.upgrade()
+    project.revision(
+        "op.rebuild_table('orders', columns=['b', 'a'])\nop.soft_drop_table('gone')",
+        "op.restore_table('gone')\nop.restore_table('orders')",
+    )
+    report = project.alembic("zanith-verify").output
+    assert "There is no way back: " in report, report
+    assert "orders does not come back from artifact" in report
+    assert "What is parked of" not in report

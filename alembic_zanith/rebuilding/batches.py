@@ -138,7 +138,9 @@ class Batches:
         connection, old = self.journal.connection, self.building.survey.relation.name
 
         def fails(conditions: str) -> bool:
-            return fails_when_done(connection, copying(self.building, conditions), state)
+            # Rows that are copied already are worked out, and not written again.
+            statement = f"{copying(self.building, conditions)} ON CONFLICT DO NOTHING"
+            return fails_when_done(connection, statement, state)
 
         try:
             with unheard():
