@@ -290,6 +290,20 @@ def test_an_expand_that_fails_half_way_is_run_again(project: Project) -> None:
     ]
 
 
+def test_sql_mode_writes_the_first_revision_and_refuses_the_second(project: Project) -> None:
+    project.database.execute(USERS)
+    expand(project, *RENAME)
+    project.database.psql(project.alembic("upgrade", "base:one", "--sql").succeeded().stdout)
+    project.database.execute("INSERT INTO users (id, name) VALUES (3, 'Cid')")
+    assert project.database.rows("SELECT full_name, name FROM users ORDER BY id") == [
+        ("Ann", "Ann"),
+        ("Bea", "Bea"),
+        ("Cid", "Cid"),
+    ]
+    output = project.alembic("upgrade", "one:two", "--sql").failed().output
+    assert "soft_drop_column('users', 'full_name') cannot be written as SQL" in output
+
+
 MODELS = """
 class User(Base):
     __tablename__ = "users"
