@@ -6,8 +6,8 @@ from .evidence import Evidence, comparison
 from .stage import Stage
 
 BEFORE_THE_DROPS = "0006"
-NEW_REVISION = "0013"
-HASTY_REVISION = "0014"
+NEW_REVISION = "0014"
+HASTY_REVISION = "0015"
 
 
 def tell(stage: Stage) -> bool:
