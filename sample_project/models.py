@@ -20,6 +20,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     MetaData,
     Numeric,
     String,
@@ -140,7 +141,7 @@ class OrderItem(Base):
         ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True
     )
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), primary_key=True, index=True)
-    quantity: Mapped[int] = mapped_column(CheckConstraint("quantity > 0", name="quantity"))
+    quantity: Mapped[int] = mapped_column(Integer, CheckConstraint("quantity > 0", name="quantity"))
     unit_price: Mapped[Decimal]
     price: Mapped[Decimal | None] = mapped_column(
         Numeric(12, 2), Computed("quantity * unit_price", persisted=True)

@@ -6,8 +6,8 @@ from .evidence import Evidence, comparison
 from .stage import Stage
 
 BEFORE_THE_DROPS = "0006"
-NEW_REVISION = "0015"
-HASTY_REVISION = "0016"
+NEW_REVISION = "0016"
+HASTY_REVISION = "0017"
 
 
 def tell(stage: Stage) -> bool:
