@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-import sqlalchemy as sa
 
 from alembic_zanith.locking.advisory import run_lock
 from tests.support.database import Database
+from tests.support.locks import in_the_way, in_the_way_awhile
 from tests.support.project import Project
 
 CONCURRENTLY = """\
@@ -85,22 +84,7 @@ def test_dev_and_a_dry_run_wait_for_nobody(
         project.alembic("upgrade", "head", *arguments).succeeded()
 
 
-@contextmanager
-def locked(database: Database, table: str, seconds: float) -> Iterator[int]:
-    """Another session reads the table, and stays in its transaction for so long."""
-    engine = database.engine()
-    connection = engine.connect()
-    connection.execute(sa.text(f"LOCK TABLE {table} IN ACCESS SHARE MODE"))
-    pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
-    timer = threading.Timer(seconds, connection.rollback)
-    timer.start()
-    try:
-        yield int(pid)
-    finally:
-        timer.cancel()
-        timer.join()
-        connection.close()
-        engine.dispose()
+READS_T = "LOCK TABLE t IN ACCESS SHARE MODE"
 
 
 def test_a_migration_is_tried_again_until_it_has_its_lock(
@@ -111,7 +95,7 @@ def test_a_migration_is_tried_again_until_it_has_its_lock(
     project.revision(
         upgrade="op.execute('CREATE TABLE made (id int)')\nop.add_column('t', sa.Column('value', sa.Text))"
     )
-    with locked(database, "t", 1.0) as pid:
+    with in_the_way_awhile(database, 1.0, READS_T) as pid:
         done = project.alembic("upgrade", "head").succeeded()
     assert "attempt 1 of 21" in done.output
     assert str(pid) in done.output
@@ -127,9 +111,9 @@ def test_without_its_lock_a_migration_fails_and_names_who_has_it(
     project.revision(upgrade="op.add_column('t', sa.Column('value', sa.Text))")
     before = database.dump()
     began = time.monotonic()
-    with locked(database, "t", 60) as pid:
+    with in_the_way(database, READS_T, "SELECT pg_backend_pid()") as pid:
         failed = project.alembic("upgrade", "head").failed()
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     assert f"pg_terminate_backend({pid})" in failed.output
     assert "SELECT pg_backend_pid()" in failed.output
     assert database.dump() == before

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import MakeProject
 from tests.support.database import Database
-from tests.support.locks import eventually, in_the_way, in_the_way_until
+from tests.support.locks import eventually, in_the_way, in_the_way_awhile
 from tests.support.project import Project
 
 GUARD = '''
@@ -99,9 +99,7 @@ def test_a_revision_is_tried_again_and_applied_once(
     project.revision(LOG)
     project.revision(f"{LOG}\n{ADD_NOTE}")
     head = project.revision(LOG)
-    goes = threading.Event()
-    with in_the_way_until(project.database, goes):
-        threading.Timer(0.5, goes.set).start()
+    with in_the_way_awhile(project.database, 0.5):
         result = project.upgrade()
     assert "RETRY 1" in result.stdout
     assert version(project.database) == head
@@ -183,9 +181,7 @@ def test_an_external_transaction_stays_the_callers(make_project: MakeProject) ->
     project.revision(CREATE)
     project.upgrade()
     head = project.revision(f"{LOG}\n{ADD_NOTE}")
-    goes = threading.Event()
-    with in_the_way_until(project.database, goes):
-        threading.Timer(0.5, goes.set).start()
+    with in_the_way_awhile(project.database, 0.5):
         result = project.upgrade()
     assert "RETRY 1" in result.stdout
     assert version(project.database) == head

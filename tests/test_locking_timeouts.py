@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from alembic_zanith.locking.statements import is_concurrent
 from alembic_zanith.locking.timeouts import Timeout, run_timeouts
 from tests.support.database import Database
 from tests.support.drivers import DRIVERS, in_transaction
-from tests.support.locks import in_the_way, in_the_way_until, needs_pgbouncer, pgbouncer
+from tests.support.locks import in_the_way, in_the_way_awhile, needs_pgbouncer, pgbouncer
 
 BOTH: dict[str, Any] = {"lock_timeout": Timeout(5000), "statement_timeout": Timeout(90_000)}
 
@@ -184,9 +183,7 @@ def test_an_index_build_has_more_patience_than_others(database: Database, driver
             own.exec_driver_sql("CREATE INDEX CONCURRENTLY i ON users (id)")
             assert in_force(own)[0] == "100ms"
 
-    goes = threading.Event()
-    with in_the_way_until(database, goes, "INSERT INTO users VALUES (1)"):
-        threading.Timer(0.5, goes.set).start()
+    with in_the_way_awhile(database, 0.5, "INSERT INTO users VALUES (1)"):
         in_transaction(database, driver, run)
     assert database.scalar("SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass")
 

@@ -54,7 +54,7 @@ def in_the_way_until(database: Database, goes: threading.Event, *statements: str
     def stand() -> None:
         with in_the_way(database, *statements) as pid:
             pids.append(pid)
-            goes.wait(10)
+            goes.wait(60)
 
     thread = threading.Thread(target=stand)
     thread.start()
@@ -64,6 +64,32 @@ def in_the_way_until(database: Database, goes: threading.Event, *statements: str
     finally:
         goes.set()
         thread.join()
+
+
+@contextlib.contextmanager
+def in_the_way_awhile(database: Database, seconds: float, *statements: str) -> Iterator[int]:
+    """As `in_the_way`, but only until somebody has waited for it for so many seconds.
+
+    How long it takes until somebody does depends on the machine.
+    """
+    goes, over = threading.Event(), threading.Event()
+    with in_the_way_until(database, goes, *statements) as pid:
+        waiting = f"SELECT FROM pg_stat_activity WHERE {pid} = ANY (pg_blocking_pids(pid))"
+
+        def go_when_waited_for() -> None:
+            while not over.wait(0.02):
+                if database.rows(waiting):
+                    over.wait(seconds)
+                    break
+            goes.set()
+
+        thread = threading.Thread(target=go_when_waited_for)
+        thread.start()
+        try:
+            yield pid
+        finally:
+            over.set()
+            thread.join()
 
 
 def conninfo(url: sa.URL) -> str:
