@@ -386,7 +386,8 @@ CASES = (
         "app.t.name",
         ("requires_backfill",),
         "ACCESS EXCLUSIVE",
-        "On a large table in steps of their own",
+        "On a large table in steps of their own: op.add_column, op.backfill in batches while the "
+        "application writes old and new columns, op.soft_drop_column in a later revision",
         ok=(
             "CREATE TABLE app.t (c int)",
             SplitColumn(TableRef("t", "app"), "name", ("first", "last")),
@@ -400,7 +401,8 @@ CASES = (
         "app.t.name",
         ("requires_backfill",),
         "ACCESS EXCLUSIVE",
-        "On a large table in steps of their own",
+        "On a large table in steps of their own: op.add_column, op.backfill in batches while the "
+        "application writes old and new columns, op.soft_drop_column in a later revision",
         ok=(
             "CREATE TABLE app.t (c int)",
             MergeColumns(TableRef("t", "app"), ("first", "last"), "name"),
