@@ -182,7 +182,7 @@ class BatchedFilling:
                 is_there = has_marker(self.connection, self.relation, self._marker)
             if is_new or (found.rows_done == 0 and not is_there):
                 # What is there may be of a walk that somebody had forgotten.
-                add_marker(self.connection, self.relation, self._marker)
+                add_marker(self.connection, self.relation, self._marker, anew=is_new)
             elif not is_there:
                 raise DataMissingError(
                     f"{self.call} cannot go on: the column {self._marker} of "

@@ -54,13 +54,17 @@ def has_marker(connection: Connection, relation: Relation, marker: str) -> bool:
     return any(column.name == marker for column in columns(connection, relation))
 
 
-def add_marker(connection: Connection, relation: Relation, marker: str) -> None:
-    """Add the marker, with no row done; an old one of that name goes."""
-    name = quote(marker)
-    _alter(
-        connection,
-        f"ALTER TABLE {relation.name} DROP COLUMN IF EXISTS {name}, ADD COLUMN {name} boolean",
-    )
+def add_marker(connection: Connection, relation: Relation, marker: str, *, anew: bool) -> None:
+    """Add the marker, with no row done; with `anew` an old one of that name goes.
+
+    Without it one that a client has asked for before it was killed stays, whose server may still
+    be at it.
+    """
+    name, table = quote(marker), relation.name
+    added = f"ADD COLUMN IF NOT EXISTS {name} boolean"
+    if anew:
+        added = f"DROP COLUMN IF EXISTS {name}, ADD COLUMN {name} boolean"
+    _alter(connection, f"ALTER TABLE {table} {added}")
 
 
 def drop_marker(connection: Connection, relation: Relation, marker: str) -> None:
