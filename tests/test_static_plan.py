@@ -94,8 +94,10 @@ def assert_static_equals_recorded(folder: Path, text: str) -> None:
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_it_equals_the_recorded_plan_of_the_sample_project(path: Path, function: str) -> None:
     recorded = recorded_in(path.parent, path.stem.partition("_")[0], function)
-    assert recorded
-    assert seen_in(path.read_text(encoding="utf-8"), function) == recorded
+    source = path.read_text(encoding="utf-8")
+    # The way back may be that of the revision before.
+    assert recorded or (function == "downgrade" and source.endswith("    pass\n"))
+    assert seen_in(source, function) == recorded
 
 
 # Autogenerate never finds these, so that Alembic has no words for them.
