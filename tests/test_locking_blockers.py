@@ -34,8 +34,8 @@ LOCK_ROWS = "SELECT * FROM users FOR UPDATE"
 def is_kept_out(
     connection: sa.Connection, statement: str | sa.TextClause = ADD_NOTE
 ) -> BlockerWatch:
-    """Wait 0.3 seconds for a lock in vain; return the watch that was told of it."""
-    connection.exec_driver_sql("SET lock_timeout = '300ms'")
+    """Wait 0.8 seconds for a lock in vain; return the watch that was told of it."""
+    connection.exec_driver_sql("SET lock_timeout = '800ms'")
     with watching_blockers(connection, after_seconds=0.1) as watch:
         with pytest.raises(sa.exc.DBAPIError, match="lock timeout"):
             connection.execute(sa.text(statement) if isinstance(statement, str) else statement)
