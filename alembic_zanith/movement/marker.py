@@ -8,23 +8,17 @@ https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
 
 from __future__ import annotations
 
-import logging
-
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.catalog.relation import Relation, columns, tree
-from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import literal, quote
-from alembic_zanith.locking.connections import pause
 from alembic_zanith.locking.retrying import RetryPolicy
 from alembic_zanith.sql import rows, run, scalar
 
-log = logging.getLogger("alembic.zanith")
+from .steps import tried_again
 
 _PATIENCE = "2s"
 _POLICY = RetryPolicy(attempts=20, first_wait=0.5, longest_wait=5.0)
-_IN_THE_WAY = {"55P03", "40P01"}
 
 
 def why_no_marker(connection: Connection, relation: Relation) -> str | None:
@@ -83,22 +77,4 @@ def _alter(connection: Connection, statement: str) -> None:
         f"BEGIN PERFORM pg_catalog.set_config('lock_timeout', '{_PATIENCE}', true);"
         f" EXECUTE {literal(statement)}; END"
     )
-    attempt = 1
-    while True:
-        try:
-            run(connection, f"DO {literal(body)}")
-            return
-        except DBAPIError as error:
-            if sqlstate(error) not in _IN_THE_WAY or attempt >= _POLICY.attempts:
-                raise
-            wait = _POLICY.wait_after(attempt)
-            log.warning(
-                "%s: %s, attempt %d of %d; tried again in %.1f seconds.",
-                statement,
-                server_message(error),
-                attempt,
-                _POLICY.attempts,
-                wait,
-            )
-            pause(connection, wait)
-            attempt += 1
+    tried_again(connection, statement, _POLICY, lambda: run(connection, f"DO {literal(body)}"))

@@ -12,14 +12,13 @@ again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError
 
-from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import QualifiedName
 from alembic_zanith.locking.connections import pause
 from alembic_zanith.locking.retrying import RetryPolicy
@@ -29,16 +28,13 @@ from .checkpoints import Checkpoint, Checkpoints, CheckpointStatus
 from .keys import Key
 from .progress import Progress
 from .ranges import Place, Range, next_range
+from .steps import tried_again
 from .throttle import Throttle
 
 log = logging.getLogger("alembic.zanith")
 
 _MOST_WALKS = 5
 """After so many the rest is one statement, however many rows others go on to write."""
-
-# Another transaction was in the way; what failed is undone as a whole and can be sent again.
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-_PASSING = {"55P03", "40P01", "40001"}
 
 
 class Work(Protocol):
@@ -93,9 +89,20 @@ class Pace:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
 
 
+Send = Callable[[Connection, str], Row[Any]]
+"""Sends one statement of a walk and commits it; returns the row that it returns."""
+
+
+def send_alone(connection: Connection, statement: str) -> Row[Any]:
+    """Send a statement as it is."""
+    return run(connection, statement).one()
+
+
 @dataclass
 class Walk:
-    """One walk. `about` is what its checkpoint's cursor says beside the position."""
+    """One walk. `about` is what its checkpoint's cursor says beside the position, `send` how the
+    statement of a batch is sent where it needs more around it than itself.
+    """
 
     connection: Connection
     table: QualifiedName
@@ -105,6 +112,7 @@ class Walk:
     checkpoint: Checkpoint
     about: Mapping[str, Any]
     pace: Pace
+    send: Send = send_alone
 
     def __post_init__(self) -> None:
         self.rows_done = self.checkpoint.rows_done
@@ -179,33 +187,19 @@ class Walk:
             result = self._sent(statement)
         except DBAPIError as error:
             raise BatchError(batch, error, self.rows_done) from error
-        done, self.rows_done = map(int, result.one())
+        done, self.rows_done = map(int, result)
         count_rows(done)
 
-    def _sent(self, statement: str) -> CursorResult[Any]:
-        attempt = 1
-        while True:
-            try:
-                if self._is_first:
-                    self._is_first = False
-                    return run(self.connection, statement)
-                with unheard():
-                    return run(self.connection, statement)
-            except DBAPIError as error:
-                if sqlstate(error) not in _PASSING or attempt >= self.pace.policy.attempts:
-                    raise
-                wait = self.pace.policy.wait_after(attempt)
-                log.warning(
-                    "A batch of %s was not done (%s), attempt %d of %d. Nothing of it is left; it "
-                    "is tried again in %.1f seconds.",
-                    self.table.display,
-                    server_message(error),
-                    attempt,
-                    self.pace.policy.attempts,
-                    wait,
-                )
-                pause(self.connection, wait)
-                attempt += 1
+    def _sent(self, statement: str) -> Row[Any]:
+        def once() -> Row[Any]:
+            if self._is_first:
+                self._is_first = False
+                return self.send(self.connection, statement)
+            with unheard():
+                return self.send(self.connection, statement)
+
+        what = f"A batch of {self.table.display}"
+        return tried_again(self.connection, what, self.pace.policy, once)
 
     def _wait(self) -> None:
         if self.pace.pause_seconds:

@@ -17,13 +17,13 @@ from alembic_zanith.movement.failing import failing_row, fails_when_done
 from alembic_zanith.movement.keys import Key
 from alembic_zanith.movement.progress import shown
 from alembic_zanith.movement.ranges import Range, next_range
+from alembic_zanith.movement.steps import in_transaction
 from alembic_zanith.movement.walk import Pace
 from alembic_zanith.sql import count_rows, rows, run, unheard
 
 from .building import OF_WHAT_IS_ASKED, Building, copying
 from .journal import Journal, Phase, json_sql
 from .rows import text_of
-from .steps import in_transaction
 
 
 @dataclass(frozen=True)

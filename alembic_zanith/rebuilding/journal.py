@@ -17,9 +17,8 @@ from alembic_zanith.identifiers import QualifiedName, fit, literal
 from alembic_zanith.integrity import under_settings
 from alembic_zanith.locking.retrying import RetryPolicy
 from alembic_zanith.movement.checkpoints import Checkpoint, Checkpoints, CheckpointStatus
+from alembic_zanith.movement.steps import in_transaction
 from alembic_zanith.sql import run, run_all, unheard
-
-from .steps import in_transaction
 
 OPERATION = "rebuild_table"
 

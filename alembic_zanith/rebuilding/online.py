@@ -23,6 +23,7 @@ from alembic_zanith.integrity import given_settings, roomy_memory, under_setting
 from alembic_zanith.movement.checkpoints import Checkpoint, Checkpoints, CheckpointStatus
 from alembic_zanith.movement.keys import Key, choose_key
 from alembic_zanith.movement.ranges import Range
+from alembic_zanith.movement.steps import in_transaction
 from alembic_zanith.movement.walk import Pace
 from alembic_zanith.recovery.record import Ticket
 from alembic_zanith.recovery.session import all_or_nothing, expiry, lock_table, now
@@ -32,7 +33,6 @@ from .batches import Batches
 from .building import OF_WHAT_IS_ASKED, Building, analyze, build_indexes, create
 from .changes import Changes
 from .journal import Journal, Phase
-from .steps import in_transaction
 from .survey import refuse_dependents, survey
 from .swap import Checks, swap, to_validate
 from .whole import (

@@ -1,4 +1,6 @@
-"""Transactions on a connection on which each statement commits by itself."""
+"""Steps on a connection on which each statement commits by itself: done again if others were in
+the way, and several statements in a transaction.
+"""
 
 from __future__ import annotations
 
@@ -29,22 +31,15 @@ SELECT pg_catalog.set_config('lock_timeout', '5s', true)
 """
 
 
-def in_transaction(
-    connection: Connection,
-    what: str,
-    policy: RetryPolicy,
-    work: Callable[[], T],
-    level: str = "READ COMMITTED",
-) -> T:
-    """Do work in a transaction of its own, and once more if others were in the way.
+def tried_again(connection: Connection, what: str, policy: RetryPolicy, work: Callable[[], T]) -> T:
+    """Do work that is undone as a whole when it fails, and once more if others were in the way.
 
-    A lock is waited for no longer than five seconds, where nobody has said how long. `what` is for
-    the log.
+    `what` is for the log.
     """
     attempt = 1
     while True:
         try:
-            return _once(connection, work, level)
+            return work()
         except DBAPIError as error:
             is_lost = error.connection_invalidated
             if is_lost or sqlstate(error) not in PASSING or attempt >= policy.attempts:
@@ -61,6 +56,21 @@ def in_transaction(
             )
             pause(connection, wait)
             attempt += 1
+
+
+def in_transaction(
+    connection: Connection,
+    what: str,
+    policy: RetryPolicy,
+    work: Callable[[], T],
+    level: str = "READ COMMITTED",
+) -> T:
+    """Do work in a transaction of its own, and once more if others were in the way.
+
+    A lock is waited for no longer than five seconds, where nobody has said how long. `what` is for
+    the log.
+    """
+    return tried_again(connection, what, policy, lambda: _once(connection, work, level))
 
 
 def _once(connection: Connection, work: Callable[[], T], level: str) -> T:
