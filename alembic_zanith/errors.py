@@ -37,6 +37,10 @@ class TransactionRequiredError(ZanithError):
     """The operation was called where PostgreSQL commits each statement by itself."""
 
 
+class AutocommitRequiredError(ZanithError):
+    """Raised in a transaction for what works in steps that are committed by themselves."""
+
+
 class IsolationLevelError(ZanithError):
     """The transaction sees the database as it was before the table was locked."""
 

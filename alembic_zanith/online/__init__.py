@@ -1,1 +1,7 @@
-"""Columns that leave and come back while others read and write: in steps that commit by themselves."""
+"""Columns that leave and come back while others read and write, in steps of their own."""
+
+from __future__ import annotations
+
+from .archiving import OnlineArchive
+
+__all__ = ["OnlineArchive"]

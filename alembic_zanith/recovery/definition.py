@@ -87,13 +87,40 @@ class ArchiveKey:
 
 
 @dataclass(frozen=True)
+class Archiving:
+    """The archive that a parked column is on its way to: its table, and what it will be brought
+    back by.
+    """
+
+    table: QualifiedName
+    definition: Definition
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": self.table.schema,
+            "table": self.table.name,
+            "definition": self.definition.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Archiving:
+        table = QualifiedName(values["schema"], values["table"])
+        return cls(table, Definition.from_json(values["definition"]))
+
+    @property
+    def giving_up(self) -> str:
+        """The statement that takes away what is copied so far."""
+        return f"DROP TABLE IF EXISTS {self.table}"
+
+
+@dataclass(frozen=True)
 class Definition:
     """All that was captured when something was parked.
 
     `working_name` is the unique name a column has until the last step of its restore,
     `database_id` the database that `relation_oid` and the OIDs of the holdings are of, `enums` the
     labels that archived values and keys consist of, or of the types that took the names of parked
-    ones.
+    ones. `archiving` is of a parked column whose values are being copied to an archive.
     """
 
     relation_oid: int
@@ -110,6 +137,7 @@ class Definition:
     type_sql: tuple[str, ...] = ()
     database_id: str | None = None
     enums: tuple[EnumLabels, ...] = ()
+    archiving: Archiving | None = None
 
     @property
     def root(self) -> Holding:
@@ -147,6 +175,8 @@ class Definition:
         values["column_names"] = list(self.column_names)
         values["type_sql"] = list(self.type_sql)
         values["enums"] = [enum.to_json() for enum in self.enums]
+        if self.archiving is not None:
+            values["archiving"] = self.archiving.to_json()
         return values
 
     @classmethod
@@ -175,6 +205,7 @@ class Definition:
             type_sql=tuple(values["type_sql"]),
             database_id=values.get("database_id"),
             enums=tuple(EnumLabels.from_json(enum) for enum in values.get("enums", ())),
+            archiving=Archiving.from_json(values["archiving"]) if "archiving" in values else None,
         )
 
 
