@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import render_python_code
+from alembic.migration import MigrationContext
+from alembic.operations import Operations, ops
 
+from alembic_zanith import recovery
+from alembic_zanith.errors import (
+    ConfigurationError,
+    DataMissingError,
+    MissingPrivilegeError,
+    NoKeyError,
+    NotDroppableError,
+    UnknownObjectError,
+    ZanithError,
+)
+from alembic_zanith.online import OnlineArchive
+from alembic_zanith.operations import ArchiveColumnOp
+from tests.conftest import MakeProject
+from tests.support.backfills import Killed, make_table, rows_done, wait_for_walk, writers
 from tests.support.database import Database
-from tests.support.rebuilds import autocommit
+from tests.support.drivers import DRIVERS
+from tests.support.locks import eventually
+from tests.support.project import Project
+from tests.support.rebuilds import autocommit, in_block
 
 SHOP = """
 CREATE TYPE mood AS ENUM ('sad', 'happy');
@@ -35,6 +62,11 @@ SELECT g, 1 + g % 50, nullif('code ' || g % 300, 'code 7') || g, CASE WHEN g % 3
 """
 
 COLUMNS = ["customer_id", "code", "feeling", "price", "number", "position", "placed"]
+PARKED = """
+SELECT relname || '.' || attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+ WHERE attname ~ '^_zanith_' AND NOT attisdropped
+"""
+ARCHIVES = "SELECT relname::text FROM pg_class WHERE relname ~ '^_zanith_archived_.*[0-9a-f]{8}$'"
 
 
 @pytest.fixture
@@ -49,11 +81,32 @@ def archived(database: Database, column: str, driver: str = "psycopg", **options
         return op.archive_column("orders", column, **{"online": True, "batch_size": 90, **options})
 
 
+@contextmanager
+def slowly(database: Database, column: str, **options: Any) -> Iterator[list[BaseException]]:
+    """Archive in the background with pauses; the block begins when a batch is copied."""
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            archived(database, column, **{"batch_size": 200, "pause": 0.4, **options})
+        except ZanithError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not rows_done(database):
+        time.sleep(0.02)
+    yield failed
+    thread.join()
+
+
+# -- what comes out ----------------------------------------------------------------------
+
+
 @pytest.mark.majors
 @pytest.mark.parametrize("column", COLUMNS)
 def test_it_comes_to_the_same_as_under_a_lock(shop: Database, column: str) -> None:
-    from alembic_zanith import recovery
-
     twin = shop.clone()
     artifact = archived(shop, column)
     other = twin.do(recovery.archive_column, "orders", column)
@@ -62,3 +115,330 @@ def test_it_comes_to_the_same_as_under_a_lock(shop: Database, column: str) -> No
     shop.do(recovery.restore_column, f"orders.{column}")
     twin.do(recovery.restore_column, f"orders.{column}")
     assert shop.dump() == twin.dump()
+
+
+@pytest.mark.majors
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_it_runs_through_every_driver(make_project: MakeProject, driver: str) -> None:
+    project = make_project("async" if driver == "asyncpg" else "generic", driver)
+    database = project.database
+    database.execute(SHOP)
+    before = database.rows("SELECT id, code FROM orders ORDER BY id")
+    call = "op.archive_column('orders', 'code', online=True, batch_size=300)"
+    project.revision(in_block(call), "op.restore_column('orders', 'code')")
+    said = project.upgrade().output
+    assert "archive_column('orders', 'code'): 1,000 rows in batches." in said
+    checkpoints = "SELECT operation, status, rows_done FROM _zanith_migration_checkpoints"
+    assert database.rows(checkpoints) == [("archive_column", "applied", 1000)]
+    steps = "SELECT kind, status FROM _zanith_migration_steps WHERE kind = 'archive_column'"
+    assert database.rows(steps) == [("archive_column", "succeeded")]
+    assert database.rows(PARKED) == []
+    project.alembic("downgrade", "-1").succeeded()
+    assert database.rows("SELECT id, code FROM orders ORDER BY id") == before
+
+
+def test_a_partitioned_table_is_archived_through_its_root(database: Database) -> None:
+    database.execute(
+        "CREATE TABLE orders (id int, part int, note text, PRIMARY KEY (id, part))"
+        " PARTITION BY LIST (part);"
+        "CREATE TABLE orders_1 PARTITION OF orders FOR VALUES IN (1);"
+        "CREATE TABLE orders_2 PARTITION OF orders FOR VALUES IN (2);"
+        "INSERT INTO orders SELECT g, 1 + g % 2, 'n' || g FROM generate_series(1, 300) AS g"
+    )
+    before = database.dump()
+    artifact = archived(database, "note")
+    assert artifact.row_count == 300
+    database.do(recovery.restore_column, "orders.note")
+    assert database.dump() == before
+
+
+def test_an_empty_table_is_archived_too(database: Database) -> None:
+    database.execute("CREATE TABLE orders (id int PRIMARY KEY, note text)")
+    assert archived(database, "note").row_count == 0
+    assert database.rows(PARKED) == []
+
+
+def test_a_type_that_only_this_column_has_stays_for_the_next_migration(shop: Database) -> None:
+    archived(shop, "feeling")
+    assert shop.rows("SELECT typname::text FROM pg_type WHERE typname ~ 'mood$'") == [
+        ("mood",),
+        ("_mood",),
+    ]
+    shop.execute("DROP TYPE mood")
+    shop.do(recovery.restore_column, "orders.feeling")
+    assert shop.scalar("SELECT count(*) FROM orders WHERE feeling = 'happy'") == 333
+
+
+# -- while others write ------------------------------------------------------------------
+
+# A row of the first ones keeps its number, and with it the note that it had.
+WRONG = """
+SELECT * FROM t WHERE note IS DISTINCT FROM CASE WHEN number <= {rows} THEN 'n' || number END
+"""
+
+
+def make_notes(database: Database, key: str, rows: int, never_null: bool) -> None:
+    make_table(database, key, rows)
+    database.execute(
+        "DROP TRIGGER count_fill ON t; ALTER TABLE t ADD note text; UPDATE t SET note = 'n' || number"
+    )
+    if never_null:
+        database.execute("ALTER TABLE t ALTER note SET NOT NULL")
+
+
+@pytest.mark.majors
+@pytest.mark.parametrize("never_null", [False, True], ids=["nullable", "not null"])
+@pytest.mark.parametrize("key", ["integer", "composite"])
+def test_each_row_keeps_its_value_whatever_others_write(
+    database: Database, key: str, never_null: bool
+) -> None:
+    rows = 3000
+    make_notes(database, key, rows, never_null)
+    errors: list[BaseException] = []
+
+    def archive() -> None:
+        try:
+            with autocommit(database) as op:
+                op.archive_column("t", "note", online=True, batch_size=100, pause=0.03)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=archive)
+    thread.start()
+    eventually(lambda: database.rows(PARKED))
+    with writers(database, key, rows, seed=5):
+        eventually(lambda: (rows_done(database) or 0) > rows * 0.6)
+    thread.join()
+    assert errors == []
+    fill = "'none'" if never_null else None
+    report = database.do(recovery.restore_column, "t.note", fill=fill)
+    if never_null:
+        assert report.rows_without_value > 0
+        database.execute(
+            "ALTER TABLE t ALTER note DROP NOT NULL; UPDATE t SET note = NULL WHERE note = 'none'"
+        )
+    assert database.rows(WRONG.format(rows=rows)) == []
+
+
+def test_others_read_and_write_on(shop: Database) -> None:
+    url = shop.url().set(drivername="postgresql").render_as_string(hide_password=False)
+    with slowly(shop, "code") as failed, psycopg.connect(url, autocommit=True) as other:
+        other.execute("SET lock_timeout = '100ms'")
+        for number in range(2000, 2040):
+            other.execute("SELECT count(*) FROM orders")
+            other.execute("INSERT INTO orders (id, price) VALUES (%s, 1)", (number,))
+            other.execute("UPDATE orders SET price = 2 WHERE id = %s", (number - 1000,))
+            time.sleep(0.01)
+    assert failed == []
+    assert shop.scalar("SELECT count(*) FROM orders WHERE id >= 2000") == 40
+
+
+def test_what_the_server_still_does_for_a_client_that_is_gone_counts(shop: Database) -> None:
+    """A batch that is committed after the comparison makes it be done once more."""
+    compared = OnlineArchive._compared
+    calls = []
+
+    def and_then_a_late_batch(self: OnlineArchive, artifact: Any) -> Any:
+        result = compared(self, artifact)
+        if not calls:
+            _, work = self._work(artifact)
+            late = f"INSERT INTO {work.archive.table} VALUES (5000, 'late') RETURNING 1"
+            shop.execute(self.checkpoints.committing(self.checkpoint_id, late, {}))
+        calls.append(result)
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OnlineArchive, "_compared", and_then_a_late_batch)
+        artifact = archived(shop, "code")
+    assert len(calls) == 2
+    assert artifact.row_count == 1001
+    shop.do(recovery.restore_column, "orders.code")  # which compares the checksum
+
+
+# -- broken off --------------------------------------------------------------------------
+
+
+def test_a_run_goes_on_where_an_earlier_one_was_broken_off(
+    shop: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    twin = shop.clone()
+    with slowly(shop, "code") as failed:
+        shop.kill_connections()
+    (error,) = failed
+    assert "archive_column('orders', 'code') was broken off" in str(error)
+    assert "zanith-recover restore-column orders.code" in str(error)
+    copied = rows_done(shop)
+    assert copied in range(200, 1000)
+    with caplog.at_level("INFO", "alembic.zanith"):
+        artifact = archived(shop, "code")
+    assert f"archive_column('orders', 'code') goes on: {copied} rows are copied." in caplog.text
+    assert artifact.checksum == twin.do(recovery.archive_column, "orders", "code").checksum
+    assert shop.dump() == twin.dump()
+
+
+def broken_off(shop: Database) -> None:
+    with slowly(shop, "code"):
+        shop.kill_connections()
+    assert len(shop.rows(PARKED)) == 1
+    assert len(shop.rows(ARCHIVES)) == 1
+
+
+@pytest.mark.parametrize("way", ["command", "psql"])
+def test_until_it_is_dropped_it_comes_back_as_any_soft_drop(shop: Database, way: str) -> None:
+    before = shop.dump()
+    broken_off(shop)
+    if way == "command":
+        shop.do(recovery.restore_column, "orders.code")
+    else:
+        shop.psql(shop.scalar("SELECT recovery_sql FROM _zanith_migration_artifacts"))
+    assert shop.dump() == before
+    assert shop.rows(ARCHIVES) == []
+    artifact = archived(shop, "code")  # begins anew
+    assert artifact.row_count == 1000
+    assert rows_done(shop) == 1000
+
+
+def test_a_purge_takes_along_what_is_copied_and_a_run_says_so(shop: Database) -> None:
+    broken_off(shop)
+    shop.do(recovery.purge, "orders.code")
+    assert shop.rows(ARCHIVES) == []
+    with pytest.raises(DataMissingError, match="which was purged before its values were archived"):
+        archived(shop, "code")
+
+
+def test_a_revision_that_fails_later_finds_it_done(project: Project) -> None:
+    project.database.execute(SHOP)
+    call = "op.archive_column('orders', 'code', online=True)"
+    project.revision(f"{in_block(call)}\nop.execute('SELECT 1 / (SELECT count(*) FROM flag)')")
+    project.database.execute("CREATE TABLE flag ()")
+    assert project.alembic("upgrade", "head").exit_code != 0
+    project.database.execute("INSERT INTO flag DEFAULT VALUES")
+    said = project.upgrade().output
+    assert "archive_column('orders', 'code') was done by an earlier run" in said
+    assert project.database.scalar("SELECT count(*) FROM _zanith_migration_artifacts") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["integer", "text"])
+def test_killed_at_any_moment_it_comes_to_the_same_as_undisturbed(
+    make_project: MakeProject, key: str
+) -> None:
+    """Twenty-five kills for each of two keys, while others write."""
+    rows = 10_000
+    project = make_project()
+    database = project.database
+    make_notes(database, key, rows, never_null=False)
+    project.revision(
+        in_block("op.archive_column('t', 'note', online=True, batch_size=25, pause=0.03)"),
+        "op.restore_column('t', 'note')",
+    )
+    choose = random.Random(key)
+    with writers(database, key, rows, seed=3):
+        for kill in range(25):
+            upgrade = Killed.start(project.root)
+            if kill % 3:
+                wait_for_walk(database, upgrade)
+            assert upgrade.kill_after(choose.random() * (0.4 if kill % 3 else 1.5))
+    for _ in range(3):  # the end may be hit too
+        upgrade = Killed.start(project.root, ZANITH_LOCK_RETRIES="1")
+        wait_for_walk(database, upgrade)
+        upgrade.kill_after(choose.random() * 2)
+    project.upgrade()
+    assert database.rows(PARKED) == []
+    project.alembic("downgrade", "-1").succeeded()
+    assert database.rows(WRONG.format(rows=rows)) == []
+
+
+# -- where it refuses --------------------------------------------------------------------
+
+
+def test_in_a_transaction_it_says_where_to_put_it(project: Project) -> None:
+    project.database.execute(SHOP)
+    before = project.database.dump()
+    project.revision("op.archive_column('orders', 'code', online=True)")
+    said = project.alembic("upgrade", "head").failed().output
+    assert "with op.get_context().autocommit_block():" in said
+    assert project.database.dump() == before
+
+
+REFUSED: list[tuple[str, type[ZanithError], str]] = [
+    ("twice", NotDroppableError, "is generated, so that its values are made of others"),
+    ("note", NoKeyError, "no primary key, and no unique index over NOT NULL columns, besides"),
+    ("codes", UnknownObjectError, "has no column 'codes'. Did you mean 'code'"),
+]
+
+
+@pytest.mark.parametrize(("column", "kind", "message"), REFUSED)
+def test_what_cannot_be_copied_in_batches_is_refused(
+    shop: Database, column: str, kind: type[ZanithError], message: str
+) -> None:
+    if column == "note":
+        shop.execute("ALTER TABLE orders DROP twice, DROP CONSTRAINT orders_pkey, ADD note text")
+    before = shop.dump()
+    with pytest.raises(kind, match=message):
+        archived(shop, column)
+    assert shop.dump() == before
+    assert shop.rows(PARKED) == []
+    assert shop.rows(ARCHIVES) == []
+
+
+def test_rows_that_a_policy_hides_are_not_left_out(shop: Database) -> None:
+    clerk = shop.role("clerk", "LOGIN")
+    shop.execute(
+        f"GRANT ALL ON SCHEMA public TO {clerk}; GRANT CREATE ON DATABASE {shop.name} TO {clerk};"
+        f"ALTER TABLE orders OWNER TO {clerk}; ALTER TABLE orders ENABLE ROW LEVEL SECURITY;"
+        "ALTER TABLE orders FORCE ROW LEVEL SECURITY"
+    )
+    engine = sa.create_engine(shop.url().set(username=clerk), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        op: Any = Operations(MigrationContext.configure(connection))
+        with pytest.raises(MissingPrivilegeError, match="hide rows from the role"):
+            op.archive_column("orders", "code", online=True)
+    engine.dispose()
+    assert shop.rows(PARKED) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"online": True, "batch_size": 0}, "batch_size=0 is not a number of rows"),
+        ({"online": True, "pause": -1}, "pause=-1 is not a number of seconds"),
+        ({"batch_size": 10}, "batch_size= and pause= are for online=True"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(options: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        ArchiveColumnOp("orders", "code", **options)
+
+
+def test_it_is_rendered_with_what_is_not_a_default() -> None:
+    def rendered(operation: ops.MigrateOperation) -> str:
+        context = MigrationContext.configure(dialect_name="postgresql")
+        text = render_python_code(ops.UpgradeOps([operation]), migration_context=context)
+        return str(text).partition("###")[2].partition("\n")[2].rpartition("\n")[0].strip()
+
+    whole = ArchiveColumnOp(
+        "orders", "code", schema="app", online=True, batch_size=50, pause=0.5, retention_days=None
+    )
+    assert rendered(whole) == (
+        "op.archive_column('orders', 'code', schema='app', retention_days=None, online=True,"
+        " batch_size=50, pause=0.5)"
+    )
+    plain = ArchiveColumnOp("orders", "code", online=True)
+    assert rendered(plain) == "op.archive_column('orders', 'code', online=True)"
+    assert rendered(plain.reverse()) == "op.restore_column('orders', 'code')"
+    assert plain.reverse().reverse() is plain
+
+
+def test_as_sql_it_is_refused(project: Project) -> None:
+    project.revision(in_block("op.archive_column('orders', 'code', online=True)"))
+    said = project.alembic("upgrade", "head", "--sql").failed().output
+    assert "cannot be written as SQL ahead of time" in said
+
+
+def test_the_plan_knows_it(project: Project) -> None:
+    project.database.execute(SHOP)
+    project.revision(in_block("op.archive_column('orders', 'code', online=True)"))
+    plan = project.alembic("zanith-plan").succeeded().output
+    assert "archive_column orders.code" in plan
+    assert "medium" in plan

@@ -21,7 +21,7 @@ from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog.capture import Scope, owned_sequences
 from alembic_zanith.catalog.column_parts import OwnedSequence
 from alembic_zanith.catalog.parts import Renamed
-from alembic_zanith.catalog.relation import Column, Relation, get_column, tree
+from alembic_zanith.catalog.relation import Relation, get_column, tree
 from alembic_zanith.catalog.user_types import drop_unused_parked_types
 from alembic_zanith.errors import DataMissingError, NoKeyError, NotDroppableError, ZanithError
 from alembic_zanith.failures import server_message
@@ -123,13 +123,13 @@ class OnlineArchive:
     def _parked(self) -> tuple[Checkpoint, Artifact]:
         connection, store = self.connection, self.store
         relation, original = begin(connection, self.table, self.column, self.schema)
+        key = archive_key(connection, relation, original, self.call)
         if original.generated:
             raise NotDroppableError(
                 f"{self.call} changed nothing: {relation.name.display}.{original.name} is "
                 "generated, so that its values are made of others and need no batches. Leave out "
                 "online=True, or use op.soft_drop_column, which copies nothing."
             )
-        key = archive_key(connection, relation, original, self.call)
         walked_by = self._walking_key(relation, original.name)
         ticket = Ticket.draw(store, self.retention_days)
         archive = ColumnArchive.of(
@@ -212,9 +212,18 @@ class OnlineArchive:
 
     def _work(self, artifact: Artifact) -> tuple[Relation, Copying]:
         relation = require_parked(self.connection, artifact)
-        archive, column = _archive_of(artifact, relation)
+        archiving = _archiving(artifact)
+        definition = archiving.definition
+        assert definition.column is not None
+        archive = ColumnArchive(
+            relation,
+            definition.column,
+            str(artifact.parked_column),
+            archiving.table,
+            definition.key,
+        )
         selected = archive.selected(self.connection, str(relation.name))
-        return relation, Copying(archive, tuple(selected), never_null=column.not_null)
+        return relation, Copying(archive, tuple(selected), definition.is_never_null)
 
     def _send(self, connection: Connection, statement: str) -> Row[Any]:
         """Send one statement of the walk under pinned settings: values print the same everywhere,
@@ -255,14 +264,18 @@ class OnlineArchive:
         )
 
     def _compared(self, artifact: Artifact) -> tuple[str, Content | None]:
-        """Compare rows with the archive; None where values had to be copied once more."""
+        """Compare rows with the archive; no content where anything had to be corrected."""
         stamp = self.checkpoints.stamp(self.checkpoint_id)
         _, work = self._work(artifact)
         with pinned_settings(self.connection):
-            copied = run(
-                self.connection, f"WITH done AS ({work.rest}) SELECT pg_catalog.count(*) FROM done"
-            ).scalar()
-            return stamp, None if copied else work.archive.content(self.connection)
+            corrected = sum(
+                run(
+                    self.connection,
+                    f"WITH done AS ({statement}) SELECT pg_catalog.count(*) FROM done",
+                ).scalar_one()
+                for statement in work.corrections()
+            )
+            return stamp, None if corrected else work.archive.content(self.connection)
 
     def _drop(self, artifact: Artifact, stamp: str, content: Content) -> Artifact | None:
         """Drop the column, unless a batch was committed since they were compared.
@@ -277,9 +290,7 @@ class OnlineArchive:
                 f"{self.call} cannot go on: artifact {artifact.id}, which has the column parked, "
                 "was changed by another session. Run the upgrade again when that has ended."
             )
-        parked = Definition.from_json(artifact.definition)
-        assert parked.archiving is not None
-        archive = parked.archiving
+        archive = _archiving(artifact)
         done = replace(
             artifact,
             kind=ArtifactKind.ARCHIVE_COLUMN,
@@ -297,7 +308,7 @@ class OnlineArchive:
             return None
         with pinned_settings(connection):
             column = str(artifact.parked_column)
-            run_all(connection, _moving_sequences(connection, relation, column, parked, archive))
+            run_all(connection, _moving_sequences(connection, relation, artifact))
             run(connection, f"ALTER TABLE {relation.name} DROP COLUMN {quote(column)}")
             drop_unused_parked_types(connection)
         done = self._rewritten(done)
@@ -322,36 +333,26 @@ class OnlineArchive:
         )
 
 
+def _archiving(artifact: Artifact) -> Archiving:
+    found = Definition.from_json(artifact.definition).archiving
+    assert found is not None
+    return found
+
+
 def _about(artifact: Artifact, key: Key) -> dict[str, Any]:
-    archiving = Definition.from_json(artifact.definition).archiving
-    assert archiving is not None
     return {
         "table": str(artifact.source_name),
         "artifact": artifact.id,
-        "giving_up": archiving.giving_up,
+        "giving_up": _archiving(artifact).giving_up,
         "key": [column.name for column in key.columns],
         "types": [column.type for column in key.columns],
     }
 
 
-def _archive_of(artifact: Artifact, relation: Relation) -> tuple[ColumnArchive, Column]:
-    archiving = Definition.from_json(artifact.definition).archiving
-    assert archiving is not None
-    column = archiving.definition.column
-    assert column is not None
-    working_name = str(artifact.parked_column)
-    key = archiving.definition.key
-    return ColumnArchive(relation, column, working_name, archiving.table, key), column
-
-
-def _moving_sequences(
-    connection: Connection,
-    relation: Relation,
-    column: str,
-    parked: Definition,
-    archiving: Archiving,
-) -> list[str]:
+def _moving_sequences(connection: Connection, relation: Relation, artifact: Artifact) -> list[str]:
     """Return what hands the sequences of a parked column over to its archive."""
+    parked, archiving = Definition.from_json(artifact.definition), _archiving(artifact)
+    column = str(artifact.parked_column)
     before = {
         part.parked: part.name
         for _, part in parked.parts()

@@ -27,18 +27,22 @@ class Copying:
         return " AND ".join(self._undone())
 
     def _undone(self) -> Iterator[str]:
-        *keys, value = self.selected
-        table = self.archive.relation.name
         if self.never_null:
-            yield f"{table}.{quote(self.archive.working_name)} IS NOT NULL"
-        found = [
-            f"a.{name} OPERATOR(pg_catalog.=) {key}"
-            for name, key in zip(self.archive.keys, keys, strict=True)
-        ]
+            yield f"{self._column} IS NOT NULL"
         # By their texts, because not every type can be compared, and what prints the same is.
-        same = f"CAST(a.{VALUE} AS text) IS NOT DISTINCT FROM CAST({value} AS text)"
-        conditions = " AND ".join([*found, same])
+        same = f"CAST(a.{VALUE} AS text) IS NOT DISTINCT FROM CAST({self.selected[-1]} AS text)"
+        conditions = f"{self._of_a_row} AND {same}"
         yield f"NOT EXISTS (SELECT FROM {self.archive.table} AS a WHERE {conditions})"
+
+    @property
+    def _column(self) -> str:
+        return f"{self.archive.relation.name}.{quote(self.archive.working_name)}"
+
+    @property
+    def _of_a_row(self) -> str:
+        """The condition of the entry of a row, which is known as `a`."""
+        keys = zip(self.archive.keys, self.selected, strict=False)
+        return " AND ".join(f"a.{name} OPERATOR(pg_catalog.=) {key}" for name, key in keys)
 
     def statement(self, conditions: str) -> str:
         archive = self.archive
@@ -49,7 +53,15 @@ class Copying:
             f" ON CONFLICT ({keys}) DO UPDATE SET {VALUE} = excluded.{VALUE} RETURNING 1"
         )
 
-    @property
-    def rest(self) -> str:
-        """The statement that does all rows that are not done."""
-        return self.statement(self.undone)
+    def corrections(self) -> Iterator[str]:
+        """Yield the statements that do all rows that are not done, RETURNING a row for each.
+
+        Where a new row has got the key of one that was deleted since it was copied, the value goes.
+        """
+        yield self.statement(self.undone)
+        if self.never_null:
+            archive = self.archive
+            yield (
+                f"DELETE FROM {archive.table} AS a USING {archive.relation.name}"
+                f" WHERE {self._of_a_row} AND {self._column} IS NULL RETURNING 1"
+            )

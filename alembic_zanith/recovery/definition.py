@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from alembic_zanith.catalog.constraints import NamedNotNull
 from alembic_zanith.catalog.parts import Part, part_from_json
 from alembic_zanith.catalog.relation import Column
 from alembic_zanith.catalog.type_shapes import EnumLabels
@@ -147,6 +148,13 @@ class Definition:
     def lookup_key(self) -> tuple[ArchiveKey, ...]:
         """The key that a restore looks values up by; none if it generates them again."""
         return self.key if self.generated_expression is None else ()
+
+    @property
+    def is_never_null(self) -> bool:
+        """Whether PostgreSQL has made sure that no row is without a value of the column."""
+        named = [part for _, part in self.parts() if isinstance(part, NamedNotNull)]
+        unsure = any(part.definition.endswith("NOT VALID") for part in named)
+        return self.column is not None and self.column.not_null and not unsure
 
     def parts(self) -> Iterator[tuple[Holding, Part]]:
         """Yield all parts in the order of a restore: by kind, children before parents."""
