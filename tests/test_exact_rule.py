@@ -7,6 +7,7 @@ drop, so is the operation, with PostgreSQL's own list of dependents.
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
 
@@ -107,19 +108,19 @@ def all_come_back(kit: Kit, targets: list[Target], way: str) -> None:
 
 
 @pytest.mark.slow
-def test_every_column_comes_back_from_an_archive_made_online(kit: Kit) -> None:
-    """The features and kinds of the tests above, but for what cannot be copied in batches."""
+def test_a_column_comes_back_from_an_archive_made_online(kit: Kit) -> None:
+    """A column of every kind, and some of those with features, but for what has no batches."""
     known = [feature for feature in (*KEYS, *FEATURES, *DEPENDENTS) if feature.since <= kit.major]
     world, _ = world_of_features(kit, known)
-    for each in (world, world_of_columns(kit)):
+    for each, most in ((world, 40), (world_of_columns(kit), None)):
         each.build(kit)
+        targets = columns(kit.database, "shop")
+        random.Random(kit.major).shuffle(targets)
         with Cycle(kit.database) as cycle:
-            went = 0
-            for target in columns(kit.database, "shop"):
+            for target in targets[:most]:
                 try:
-                    went += cycle.comes_back_or_is_refused(target, "archive_online")
+                    cycle.comes_back_or_is_refused(target, "archive_online")
                 except (NotDroppableError, NoKeyError) as error:
                     if not re.search("is generated, so|no key to walk by", str(error)):
                         raise
             cycle.only_column_order_has_changed("after archives of columns, online")
-        assert went > 20

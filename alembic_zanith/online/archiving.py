@@ -18,32 +18,24 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
-from alembic_zanith.catalog.capture import Scope, owned_sequences
-from alembic_zanith.catalog.column_parts import OwnedSequence
-from alembic_zanith.catalog.parts import Renamed
-from alembic_zanith.catalog.relation import Relation, get_column, tree
-from alembic_zanith.catalog.user_types import drop_unused_parked_types
-from alembic_zanith.errors import DataMissingError, NoKeyError, NotDroppableError, ZanithError
+from alembic_zanith.catalog.relation import Relation
+from alembic_zanith.errors import DataMissingError, ZanithError
 from alembic_zanith.failures import server_message
-from alembic_zanith.identifiers import quote
-from alembic_zanith.integrity import CHECKSUM_ALGORITHM, Content, pinned_settings
+from alembic_zanith.integrity import Content, pinned_settings
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
 from alembic_zanith.movement.checkpoints import Checkpoint, Checkpoints, CheckpointStatus
-from alembic_zanith.movement.keys import Key, choose_key
+from alembic_zanith.movement.keys import Key
 from alembic_zanith.movement.progress import shown
 from alembic_zanith.movement.steps import in_transaction
 from alembic_zanith.movement.walk import BatchError, Pace, Position, Walk
-from alembic_zanith.recovery.archive_schema import ensure_archive_schema
-from alembic_zanith.recovery.column_archive import ColumnArchive, archive_key
-from alembic_zanith.recovery.definition import Archiving, Definition
+from alembic_zanith.recovery.column_archive import ColumnArchive
 from alembic_zanith.recovery.locate import require_parked
-from alembic_zanith.recovery.park_column import begin, park, rename
-from alembic_zanith.recovery.plan import recovery_sql
-from alembic_zanith.recovery.record import Ticket
 from alembic_zanith.recovery.session import all_or_nothing, lock_table
-from alembic_zanith.sql import run, run_all, unheard
+from alembic_zanith.sql import run, unheard
 
 from .copying import Copying
+from .dropping import drop_archived
+from .parking import archiving_of, park_for_archive, walking_key
 
 log = logging.getLogger("alembic.zanith")
 
@@ -121,75 +113,26 @@ class OnlineArchive:
         return self._parked()
 
     def _parked(self) -> tuple[Checkpoint, Artifact]:
-        connection, store = self.connection, self.store
-        relation, original = begin(connection, self.table, self.column, self.schema)
-        key = archive_key(connection, relation, original, self.call)
-        if original.generated:
-            raise NotDroppableError(
-                f"{self.call} changed nothing: {relation.name.display}.{original.name} is "
-                "generated, so that its values are made of others and need no batches. Leave out "
-                "online=True, or use op.soft_drop_column, which copies nothing."
-            )
-        walked_by = self._walking_key(relation, original.name)
-        ticket = Ticket.draw(store, self.retention_days)
-        archive = ColumnArchive.of(
-            key, relation, original, ticket.id, store.workspace.archive_schema
+        artifact, key = park_for_archive(
+            self.store, self.table, self.column, self.schema, self.retention_days, self.call
         )
-        ensure_archive_schema(connection, archive.table.schema)
-        definition = self._definition(archive)
-        artifact = park(store, relation, original, ticket)
-        with pinned_settings(connection):
-            archive.create(connection, with_data=False)
-            archive.complete(connection)
-        artifact = self._noting(artifact, Archiving(archive.table, definition))
         checkpoint = Checkpoint(
             self.checkpoint_id,
             self.revision,
             OPERATION,
             CheckpointStatus.RUNNING,
-            {**_about(artifact, walked_by), **Position().as_json()},
+            {**_about(artifact, key), **Position().as_json()},
         )
         self.checkpoints.begin(checkpoint)
         return checkpoint, artifact
-
-    def _definition(self, archive: ColumnArchive) -> Definition:
-        """Capture what an archive needs of the column as it is, before it is parked."""
-        connection = self.connection
-        with connection.begin_nested() as trial:
-            rename(connection, archive.relation, self.column, archive.working_name)
-            with pinned_settings(connection):
-                archive.create(connection, with_data=False)
-                definition = archive.definition(connection)
-            trial.rollback()
-        return definition
-
-    def _noting(self, artifact: Artifact, archiving: Archiving) -> Artifact:
-        parked = Definition.from_json(artifact.definition)
-        of_archive = replace(archiving.definition, database_id=parked.database_id)
-        whole = replace(parked, archiving=replace(archiving, definition=of_archive))
-        return self._rewritten(replace(artifact, definition=whole.to_json()))
-
-    def _rewritten(self, artifact: Artifact) -> Artifact:
-        artifact = replace(artifact, recovery_sql=recovery_sql(artifact, self.store.table))
-        self.store.rewrite(artifact)
-        return artifact
-
-    def _walking_key(self, relation: Relation, column: str) -> Key:
-        found = choose_key(self.connection, relation, (column,))
-        if isinstance(found, Key):
-            return found
-        raise NoKeyError(
-            f"{self.call} cannot copy in batches: {relation.name.display} has no key to walk by, "
-            f"because {found}. Nothing of it has changed now. Leave out online=True, or use "
-            f"op.soft_drop_column({relation.name.name!r}, {self.column!r}), which needs no key."
-        )
 
     # -- copying -------------------------------------------------------------------------
 
     def _copy(self, found: Checkpoint, artifact: Artifact) -> None:
         """Copy all values that are not copied yet."""
         relation, work = self._in_transaction("Going on", lambda: self._work(artifact))
-        key = self._walking_key(relation, str(artifact.parked_column))
+        column = str(artifact.parked_column)
+        key = walking_key(self.connection, relation, column, self.call)
         about = _about(artifact, key)
         if any(found.cursor[name] != about[name] for name in ("key", "types")):
             # From the first row on, where the key is another one now.
@@ -212,7 +155,7 @@ class OnlineArchive:
 
     def _work(self, artifact: Artifact) -> tuple[Relation, Copying]:
         relation = require_parked(self.connection, artifact)
-        archiving = _archiving(artifact)
+        archiving = archiving_of(artifact)
         definition = archiving.definition
         assert definition.column is not None
         archive = ColumnArchive(
@@ -290,28 +233,11 @@ class OnlineArchive:
                 f"{self.call} cannot go on: artifact {artifact.id}, which has the column parked, "
                 "was changed by another session. Run the upgrade again when that has ended."
             )
-        archive = _archiving(artifact)
-        done = replace(
-            artifact,
-            kind=ArtifactKind.ARCHIVE_COLUMN,
-            parked_schema=archive.table.schema,
-            parked_table=archive.table.name,
-            parked_column=None,
-            row_count=content.row_count,
-            checksum=content.checksum,
-            checksum_algorithm=CHECKSUM_ALGORITHM,
-            definition=archive.definition.to_json(),
-        )
         relation = require_parked(connection, artifact)
         lock_table(connection, relation)
         if self.checkpoints.stamp(self.checkpoint_id) != stamp:
             return None
-        with pinned_settings(connection):
-            column = str(artifact.parked_column)
-            run_all(connection, _moving_sequences(connection, relation, artifact))
-            run(connection, f"ALTER TABLE {relation.name} DROP COLUMN {quote(column)}")
-            drop_unused_parked_types(connection)
-        done = self._rewritten(done)
+        done = drop_archived(self.store, artifact, relation, content)
         self.checkpoints.mark(self.checkpoint_id, CheckpointStatus.DONE)
         return done
 
@@ -333,42 +259,11 @@ class OnlineArchive:
         )
 
 
-def _archiving(artifact: Artifact) -> Archiving:
-    found = Definition.from_json(artifact.definition).archiving
-    assert found is not None
-    return found
-
-
 def _about(artifact: Artifact, key: Key) -> dict[str, Any]:
     return {
         "table": str(artifact.source_name),
         "artifact": artifact.id,
-        "giving_up": _archiving(artifact).giving_up,
+        "giving_up": archiving_of(artifact).giving_up,
         "key": [column.name for column in key.columns],
         "types": [column.type for column in key.columns],
     }
-
-
-def _moving_sequences(connection: Connection, relation: Relation, artifact: Artifact) -> list[str]:
-    """Return what hands the sequences of a parked column over to its archive."""
-    parked, archiving = Definition.from_json(artifact.definition), _archiving(artifact)
-    column = str(artifact.parked_column)
-    before = {
-        part.parked: part.name
-        for _, part in parked.parts()
-        if isinstance(part, Renamed) and part.object_kind == "sequence"
-    }
-    wanted = {
-        part.name: part
-        for _, part in archiving.definition.parts()
-        if isinstance(part, OwnedSequence)
-    }
-    statements = []
-    for member in tree(connection, relation):
-        scope = Scope(connection, member, get_column(connection, member, column))
-        for row in owned_sequences(scope):
-            part = wanted.get(before.get(row.name, ""))
-            if part is not None:
-                here = replace(part, name=row.name, schema=member.name.schema)
-                statements += here.park(member.name)
-    return statements
