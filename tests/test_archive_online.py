@@ -236,7 +236,7 @@ def test_others_read_and_write_on(shop: Database) -> None:
 def test_what_the_server_still_does_for_a_client_that_is_gone_counts(shop: Database) -> None:
     """A batch that is committed after the comparison makes it be done once more."""
     compared = OnlineArchive._compared
-    calls = []
+    calls: list[Any] = []
 
     def and_then_a_late_batch(self: OnlineArchive, artifact: Any) -> Any:
         result = compared(self, artifact)
