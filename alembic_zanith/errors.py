@@ -162,6 +162,10 @@ class DataMissingError(ZanithError):
     """The parked column, table or archive no longer exists."""
 
 
+class BusyError(ZanithError):
+    """Another session is at work on the same thing."""
+
+
 class ConstraintConflictError(ZanithError):
     """Rows written while the object was parked make a captured constraint impossible."""
 

@@ -44,8 +44,9 @@ def conflict(
     part: Part,
     relation: QualifiedName,
     error: DBAPIError,
+    outlook: str = "Nothing has changed.",
 ) -> ConstraintConflictError:
-    """Return the error that explains why a part cannot come back."""
+    """Return the error that explains why a part cannot come back; `outlook` is how things stand."""
     state = sqlstate(error)
     counted = offending_rows(connection, part, relation, state)
     lines = [
@@ -69,11 +70,10 @@ def conflict(
         )
     if can_be_left_out(part):
         lines.append(
-            "--relax (in a revision: relax=True) brings it back without that constraint. Nothing "
-            "has changed."
+            f"--relax (in a revision: relax=True) brings it back without that constraint. {outlook}"
         )
     else:
-        lines.append("Nothing has changed. It cannot be left out; mend what is named above first.")
+        lines.append(f"{outlook} It cannot be left out; mend what is named above first.")
     message = without_working_name(artifact, "\n".join(lines))
     name = str(getattr(part, "name", part.kind))
     return ConstraintConflictError(message, name, counted[0] if counted else None)
