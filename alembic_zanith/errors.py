@@ -37,6 +37,14 @@ class TransactionRequiredError(ZanithError):
     """The operation was called where PostgreSQL commits each statement by itself."""
 
 
+class AutocommitRequiredError(ZanithError):
+    """The operation commits step by step, and was called in a transaction."""
+
+
+class NotOnlineError(ZanithError):
+    """It cannot be done while others read and write."""
+
+
 class IsolationLevelError(ZanithError):
     """The transaction sees the database as it was before the table was locked."""
 

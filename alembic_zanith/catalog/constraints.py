@@ -138,7 +138,8 @@ class Constraint(Part):
 
 # As PostgreSQL words a key that is no partitioned table's, so without its storage parameters.
 _KEY = re.compile(
-    r"(UNIQUE|PRIMARY KEY)( NULLS NOT DISTINCT)? (\(.*\))(( DEFERRABLE)?( INITIALLY DEFERRED)?)",
+    r"(UNIQUE|PRIMARY KEY)( NULLS NOT DISTINCT)? (\(.*\))"
+    r"((?: DEFERRABLE)?(?: INITIALLY DEFERRED)?)",
     re.DOTALL,
 )
 _UNCHECKED = (" NOT VALID", " NOT ENFORCED")

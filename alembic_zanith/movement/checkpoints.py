@@ -138,6 +138,14 @@ class Checkpoints:
             f" updated_at = pg_catalog.clock_timestamp() WHERE id = {literal(checkpoint_id)}",
         )
 
+    def note(self, checkpoint_id: str, values: Mapping[str, Any]) -> None:
+        """Write some values of a cursor, and leave the others as they are."""
+        run(
+            self._connection,
+            f"UPDATE {self.table} SET cursor = cursor OPERATOR(pg_catalog.||) {_json(values)},"
+            f" updated_at = pg_catalog.clock_timestamp() WHERE id = {literal(checkpoint_id)}",
+        )
+
     def forgetting(self, checkpoint_id: str) -> str:
         """Return the statement that a person gives to have a checkpoint forgotten."""
         return f"DELETE FROM {self.table} WHERE id = {literal(checkpoint_id)};"

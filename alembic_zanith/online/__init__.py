@@ -1,1 +1,7 @@
-"""Columns that leave and come back while others read and write: in steps that commit by themselves."""
+"""Columns that leave and come back while others read and write, in steps that commit one by one."""
+
+from __future__ import annotations
+
+from .restoring import restore_column_online
+
+__all__ = ["restore_column_online"]
