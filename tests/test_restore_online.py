@@ -21,6 +21,7 @@ from alembic_zanith.errors import (
     OtherDefinitionError,
     ZanithError,
 )
+from alembic_zanith.movement.walk import Walk
 from alembic_zanith.online import restore_column_online
 from alembic_zanith.recovery import archive_column, purge, restore_column, soft_drop_column
 from tests.support.backfills import KEYS, writers
@@ -486,20 +487,13 @@ def _stopped(database: Database, **how: Any) -> None:
     class Stop(Exception):
         pass
 
-    from alembic_zanith.online import restoring
+    def stop(_: Walk) -> None:
+        raise Stop
 
-    walk = restoring.Walk
-    try:
-
-        class Stopping(walk):  # type: ignore[misc,valid-type]  # the same but for its end
-            def _wait(self) -> None:
-                raise Stop
-
-        restoring.Walk = Stopping  # type: ignore[misc]  # for this call
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Walk, "_wait", stop)
         with pytest.raises(Stop):
             online(database, "t.note", batch_size=30, **how)
-    finally:
-        restoring.Walk = walk  # type: ignore[misc]  # as it was
 
 
 class TestHalfMade:
@@ -615,7 +609,7 @@ def test_others_write_all_the_while(database: Database, key: str) -> None:
     )
     with writers(database, key, rows, seed=3):
         report = online(database, "t.note", batch_size=100)
-    assert report.not_valid == report.left_out == ()
+    assert (report.not_valid, report.left_out) == ((), ())
     kept = f"({listing}) = ({of.format(n='number')}) AND number <= {rows}"
     assert database.rows(f"SELECT * FROM t WHERE {kept} AND note <> number LIMIT 3") == []
     assert database.scalar(f"SELECT count(*) FROM t WHERE {kept}") > 0

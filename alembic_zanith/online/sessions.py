@@ -62,9 +62,10 @@ def one_at_a_time(connection: Connection, artifact: Artifact) -> Iterator[None]:
     Raises `BusyError`, and `RunLockImpossibleError` where there can be no second connection.
     """
     with connection_beside(connection) as second:
-        run(second, "SET LOCAL idle_in_transaction_session_timeout = 0")
         if not scalar(second, f"SELECT {trying_to_lock(artifact)}"):
             raise busy(connection, artifact)
+        # It also takes the place of the question, whose snapshot asyncpg would keep till then.
+        run(second, "SET LOCAL idle_in_transaction_session_timeout = 0")
         yield
 
 
