@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from alembic_zanith.movement.walk import Walk
 from alembic_zanith.recovery import archive_column, soft_drop_column
 from tests.conftest import MakeProject
-from tests.support.online import leftovers
+from tests.support.online import leftovers, online
 from tests.support.project import Project
 from tests.test_cli_recover import recover
 
@@ -122,3 +123,22 @@ def test_a_name_that_nothing_has_is_answered_with_close_ones(project: Project) -
     _archived(project)
     failed = recover(project, "restore-column", "users.nota", "--online").failed()
     assert "Did you mean 'users.note'?" in failed.stderr
+
+
+def test_list_and_inspect_tell_of_one_that_is_unfinished(project: Project) -> None:
+    _archived(project)
+    with pytest.raises(RuntimeError), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Walk, "_wait", _stop)
+        online(project.database, "users.note", batch_size=50)
+    assert "users.note (coming back)" in recover(project, "list").succeeded().stdout
+    (listed,) = json.loads(recover(project, "list", "--json").succeeded().stdout)
+    assert listed["rows_back"] == 50
+    text = recover(project, "inspect", "users.note").succeeded().stdout
+    assert "unfinished: 50 rows back; restore-column --online goes on" in text
+    recover(project, "restore-column", "users.note", "--online").succeeded()
+    (listed,) = json.loads(recover(project, "list", "--all", "--json").succeeded().stdout)
+    assert listed["rows_back"] is None
+
+
+def _stop(_: Walk) -> None:
+    raise RuntimeError

@@ -69,6 +69,10 @@ class Checkpoints:
             f" AND status = {literal(CheckpointStatus.RUNNING)}"
         )
 
+    def of(self, operation: str) -> list[Checkpoint]:
+        """Return all checkpoints of an operation."""
+        return self._where(f"operation = {literal(operation)}")
+
     def _where(self, condition: str) -> list[Checkpoint]:
         found: Any = run(
             self._connection,

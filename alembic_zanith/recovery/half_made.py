@@ -76,6 +76,16 @@ def half_made(store: ArtifactStore, artifact: Artifact) -> HalfMade | None:
     return None if found is None else HalfMade(artifact, found)
 
 
+def rows_back(store: ArtifactStore) -> dict[str, int]:
+    """Return how many rows unfinished online restores have brought back, by artifact id."""
+    connection = store.connection
+    with pinned_settings(connection):
+        if TABLE not in columns_present(connection, store.schema):
+            return {}
+        found = Checkpoints(connection, store.schema).of(OPERATION)
+    return {each.cursor["artifact"]: each.rows_done for each in found}
+
+
 def take_away(store: ArtifactStore, begun: HalfMade, relation: Relation | None) -> None:
     """Undo what an online restore has made: the column, its sequences, and the checkpoint.
 
