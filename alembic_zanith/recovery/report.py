@@ -79,8 +79,8 @@ class ArtifactSummary:
 
     `size_bytes` is None where it cannot be told: the column of a live table has no size of its
     own. `present` is False when what was parked no longer exists. `row_estimate` stands in for
-    `artifact.row_count` where the rows were not counted, as for soft drops. `rows_back` are those of
-    an online restore that has not come to its end; None where there is none.
+    `artifact.row_count` where the rows were not counted, as for soft drops. `rows_back` are
+    those of an online restore that has not come to its end; None where there is none.
     """
 
     artifact: Artifact
