@@ -180,9 +180,7 @@ class ArtifactStore:
     @_pinned
     def add(self, artifact: Artifact) -> None:
         """Write the row of a new artifact, in the current transaction."""
-        values = {field.name: getattr(artifact, field.name) for field in fields(artifact)}
-        values["kind"], values["status"] = artifact.kind.value, artifact.status.value
-        self.connection.execute(insert(_ROWS), values, execution_options=self._options)
+        self.connection.execute(insert(_ROWS), _values(artifact), execution_options=self._options)
 
     @_pinned
     def all(self, statuses: Collection[ArtifactStatus] | None = None) -> list[Artifact]:
@@ -225,6 +223,14 @@ class ArtifactStore:
                 restore_report=report,
             )
         )
+        self.connection.execute(statement, execution_options=self._options)
+
+    @_pinned
+    def rewrite(self, artifact: Artifact) -> None:
+        """Write the row of an artifact anew, in the current transaction."""
+        self._require("UPDATE")
+        values = _values(artifact)
+        statement = update(_ROWS).where(_ROWS.c.id == values.pop("id")).values(values)
         self.connection.execute(statement, execution_options=self._options)
 
     @_pinned
@@ -290,6 +296,11 @@ def _select(present: Collection[str]) -> Select[Any]:
             if column.name in present
         )
     )
+
+
+def _values(artifact: Artifact) -> dict[str, Any]:
+    values = {field.name: getattr(artifact, field.name) for field in fields(artifact)}
+    return {**values, "kind": artifact.kind.value, "status": artifact.status.value}
 
 
 def _artifact(row: Any) -> Artifact:

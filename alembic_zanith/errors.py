@@ -38,7 +38,7 @@ class TransactionRequiredError(ZanithError):
 
 
 class AutocommitRequiredError(ZanithError):
-    """The operation commits step by step, and was called in a transaction."""
+    """Raised in a transaction for what works in steps that are committed by themselves."""
 
 
 class NotOnlineError(ZanithError):

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from devtools.postgres import LocalPostgres
 
-from . import archiving, backfilling, classifying, exporting, parking
+from . import archiving, backfilling, classifying, exporting, parking, waiting
 from .figures import Figure
 from .lab import Lab
 from .recording import measure_audit, measure_history, measure_snapshot
@@ -27,7 +27,16 @@ OF_HISTORIES = {
     "snapshot": measure_snapshot,
     "history": measure_history,
 }
-BENCHMARKS = ("classify", "soft-drop", "archive", "restore", "export", "backfill", *OF_HISTORIES)
+BENCHMARKS = (
+    "classify",
+    "soft-drop",
+    "archive",
+    "restore",
+    "export",
+    "backfill",
+    "online",
+    *OF_HISTORIES,
+)
 _LONG_ROUNDS = 2
 """At most so many for what takes minutes."""
 _MISSED = 1
@@ -83,6 +92,9 @@ def _figures(
         if "backfill" in chosen:
             notes.print("backfill (each takes as long as an UPDATE of all rows)")
             yield from backfilling.measure(lab, base, min(rounds, _LONG_ROUNDS))
+        if "online" in chosen:
+            notes.print("waits of others during online operations (each takes a while)")
+            yield from waiting.measure(lab, base, min(rounds, _LONG_ROUNDS))
         if not {"restore", "export"}.intersection(chosen):
             return
         with lab.database(base) as archived:

@@ -7,12 +7,15 @@ drop, so is the operation, with PostgreSQL's own list of dependents.
 
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
+from alembic_zanith.errors import NoKeyError, NotDroppableError
 from devtools.postgres import LocalPostgres
 from tests.support.exact.catalogue import DEPENDENTS, FEATURES, KEYS
 from tests.support.exact.cycles import Cycle
@@ -102,3 +105,22 @@ def all_come_back(kit: Kit, targets: list[Target], way: str) -> None:
             if target.column is not None:
                 cycle.comes_back_or_is_refused(target, "archive")
         cycle.only_column_order_has_changed("after archives of columns")
+
+
+@pytest.mark.slow
+def test_a_column_comes_back_from_an_archive_made_online(kit: Kit) -> None:
+    """A column of every kind, and some of those with features, but for what has no batches."""
+    known = [feature for feature in (*KEYS, *FEATURES, *DEPENDENTS) if feature.since <= kit.major]
+    world, _ = world_of_features(kit, known)
+    for each, most in ((world, 40), (world_of_columns(kit), None)):
+        each.build(kit)
+        targets = columns(kit.database, "shop")
+        random.Random(kit.major).shuffle(targets)
+        with Cycle(kit.database) as cycle:
+            for target in targets[:most]:
+                try:
+                    cycle.comes_back_or_is_refused(target, "archive_online")
+                except (NotDroppableError, NoKeyError) as error:
+                    if not re.search("is generated, so|no key to walk by", str(error)):
+                        raise
+            cycle.only_column_order_has_changed("after archives of columns, online")

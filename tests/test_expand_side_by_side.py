@@ -44,7 +44,9 @@ def same(value: Any) -> tuple[Any, Any]:
 
 
 @HOW_LONG
-@pytest.mark.parametrize("nullable", [True, False], ids=["nullable", "not null"])
+@pytest.mark.parametrize(
+    "nullable", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["nullable", "not null"]
+)
 def test_a_column_gets_another_name(
     project: Project, nullable: bool, rows: int, threads: int, seconds: float
 ) -> None:

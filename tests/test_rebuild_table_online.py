@@ -211,25 +211,27 @@ def test_the_swap_waits_for_others_and_asks_again(
 def test_killed_at_any_point_it_goes_on_and_loses_nothing(
     make_project: MakeProject, key: str
 ) -> None:
-    """Eight kills at random, while others write."""
+    """Seventeen kills for each kind of key, fifty-one in all, at random, while others write."""
     rows = 10_000
     project = make_project()
     database = project.database
     make_table(database, key, rows)
-    project.revision(in_block(call(key, batch_size=40)))
+    # The pauses alone take longer than all that it is let go on between two kills.
+    project.revision(in_block(call(key, batch_size=25, pause=0.04)))
     choose = random.Random(key)
-    kills = 0
     with writers(database, key, rows, seed=11):
-        while kills < 8:
+        for kill in range(17):
             upgrade = Killed.start(project.root)
-            if kills % 2:
+            if kill % 3:
                 wait_for_walk(database, upgrade)
-            if not upgrade.kill_after(choose.random() * 3):
+            assert upgrade.kill_after(choose.random() * (0.6 if kill % 3 else 1.5))
+        # From here on the end may be hit as well.
+        for _ in range(3):
+            upgrade = Killed.start(project.root)
+            wait_for_walk(database, upgrade)
+            if not upgrade.kill_after(6 + choose.random() * 6):
                 break
-            kills += 1
-        else:
-            Killed.start(project.root).finish()
-    assert kills >= 3
+        project.upgrade()
     assert differences(database, key) == []
     assert database.rows(HELPERS) == []
     kinds = "SELECT count(*) FROM _zanith_migration_artifacts WHERE kind = 'rebuild_table'"
@@ -243,16 +245,15 @@ def test_killed_it_comes_to_the_same_as_undisturbed(make_project: MakeProject) -
     make_table(database, "integer", 6000)
     before = database.dump()
     twin = database.clone()
-    project.revision(in_block(call("integer", batch_size=50)))
+    project.revision(in_block(call("integer", batch_size=50, pause=0.02)))
     choose = random.Random(2)
     for kill in range(6):
         upgrade = Killed.start(project.root)
         if kill % 2:
             wait_for_walk(database, upgrade)
-        if not upgrade.kill_after(choose.random() * 2.5):
+        if not upgrade.kill_after(choose.random() * 2):
             break
-    else:
-        Killed.start(project.root).finish()
+    project.upgrade()
     with autocommit(twin) as op:
         exec(call("integer", batch_size=5000), {"op": op, "sa": sa})
     assert twin.dump() != before

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import threading
+import time
 
 import psycopg
 import pytest
 
+from tests.support.backfills import Killed
 from tests.support.database import Database
 from tests.support.locks import conninfo, eventually
 from tests.support.project import Project
-from tests.support.splitting import USERS, merge, split, split_project, users
+from tests.support.splitting import USERS, column_names, merge, split, split_project, users
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
@@ -98,3 +101,36 @@ def test_a_program_that_is_killed_leaves_all_as_it_was(project: Project) -> None
     database.execute("DROP TRIGGER slow ON users")
     project.upgrade()
     assert users(database, "id, first, last")[0] == (1, "Ann", "Lee")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("then", ["soft_drop", "archive"])
+def test_killed_at_any_moment_it_comes_to_the_same_as_undisturbed(
+    project: Project, then: str
+) -> None:
+    """Twenty-five kills of the split for each way of parking: all of it is there, or nothing."""
+    database = project.database
+    split_project(project, then)
+    database.execute("INSERT INTO users SELECT g, 'Al No' || g FROM generate_series(5, 5000) AS g")
+    undisturbed = database.clone()
+    before, columns = users(database), "id, first, last"
+    split(undisturbed, then=then)
+    began = time.monotonic()
+    Killed.start(project.root).finish()
+    seconds = time.monotonic() - began
+    project.alembic("downgrade", "-1").succeeded()
+    assert users(database) == before
+    choose, kills = random.Random(then), 0
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    while kills < 25:
+        was_killed = Killed.start(project.root).kill_after(seconds * (0.3 + 0.7 * choose.random()))
+        eventually(lambda: database.scalar(sessions) == 1, seconds=30)
+        kills += was_killed
+        if "full_name" in column_names(database):
+            assert column_names(database) == ["id", "full_name"]
+            assert users(database) == before
+        else:
+            assert users(database, columns) == users(undisturbed, columns)
+            project.alembic("downgrade", "-1").succeeded()
+    project.upgrade()
+    assert users(database, columns) == users(undisturbed, columns)

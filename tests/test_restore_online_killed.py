@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import subprocess
 import time
@@ -165,7 +166,7 @@ def test_after_a_kill_it_can_be_had_at_once_or_given_up(
     for number in range(8):
         database = original.clone()
         process = start(database, "t.note", batch_size=20)
-        _wait_for(process, lambda database=database: has_begun(database))
+        _wait_for(process, functools.partial(has_begun, database))
         time.sleep(choose.random() * 0.5)
         _kill(process)
         if _is_live(database):

@@ -175,6 +175,7 @@ LOSSES = (
 )
 
 
+@pytest.mark.slow
 def test_the_proof_of_the_demo_sees_every_kind_of_loss(shop: Project) -> None:
     seeded(shop)
     with shop.database.begin() as connection:
@@ -266,6 +267,7 @@ def test_it_goes_down_to_nothing_and_up_again(shop: Project) -> None:
     shop.alembic("check").succeeded()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", PYTEST_ALEMBIC_TESTS, ids=lambda test: test.__name__)
 def test_it_passes_the_standard_tests_of_pytest_alembic(
     shop: Project, test: Callable[[MigrationContext], None]

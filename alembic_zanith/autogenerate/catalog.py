@@ -84,7 +84,7 @@ SELECT cn.nspname::text AS child_schema, c.relname::text AS child, c.relispartit
   JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
 """
 
-# What op.archive_column needs: see alembic_zanith.recovery.archive_column.
+# What op.archive_column needs: see alembic_zanith.recovery.column_archive.
 _HAS_KEY = """
 SELECT EXISTS (
   SELECT FROM pg_catalog.pg_index i

@@ -62,6 +62,15 @@ class Checkpoints:
         found = self._where(f"id = {literal(checkpoint_id)}")
         return found[0] if found else None
 
+    def stamp(self, checkpoint_id: str) -> str:
+        """Return a text that is another as soon as a batch was committed with a checkpoint."""
+        found = run(
+            self._connection,
+            "SELECT CAST(extract(epoch FROM updated_at) AS pg_catalog.text)"
+            f" FROM {self.table} WHERE id = {literal(checkpoint_id)}",
+        )
+        return str(found.scalar())
+
     def running(self, operation: str, revision: str) -> list[Checkpoint]:
         """Return what a revision has begun and not done."""
         return self._where(

@@ -160,12 +160,12 @@ class Walk:
     def _left(self) -> int:
         """Count the rows that are not done, no more than one beyond a batch of them."""
         with unheard():
-            found = run(
+            (found,) = self.send(
                 self.connection,
                 f"SELECT pg_catalog.count(*) FROM (SELECT FROM {self.table}"
                 f" WHERE {self.work.undone} LIMIT {self.pace.batch_size + 1}) AS left_over",
             )
-            return int(found.scalar() or 0)
+            return int(found)
 
     def _finish(self, position: Position, left: int) -> None:
         everything = Range(None, None)

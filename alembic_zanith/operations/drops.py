@@ -82,13 +82,28 @@ class DropColumnOperation(MigrateOperation):
 
     @classmethod
     def _in_batch(
-        cls, operations: BatchOperations, column_name: str, retention_days: int | None
+        cls,
+        operations: BatchOperations,
+        column_name: str,
+        retention_days: int | None,
+        **options: Any,
     ) -> Artifact:
         table = operations.impl
         artifact: Artifact = operations.invoke(
-            cls(table.table_name, column_name, schema=table.schema, retention_days=retention_days)
+            cls(
+                table.table_name,
+                column_name,
+                schema=table.schema,
+                retention_days=retention_days,
+                **options,
+            )
         )
         return artifact
+
+    @property
+    def options(self) -> dict[str, object]:
+        """What was asked for beyond names and retention, for rendering."""
+        return {}
 
     def __str__(self) -> str:
         return f"{self.kind}({str(self.table_name)!r}, {str(self.column_name)!r})"

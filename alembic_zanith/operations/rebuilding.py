@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -13,12 +10,11 @@ from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog.relation import get_relation
 from alembic_zanith.config import settings_of, workspace
 from alembic_zanith.failures import database_errors_explained
-from alembic_zanith.hooks import at_end_of_revision, current_revision, is_downgrade
-from alembic_zanith.movement.checkpoints import Checkpoints, CheckpointStatus
 from alembic_zanith.rebuilding import NewColumn, OnlineRebuild, Rebuild, rebuild_table
-from alembic_zanith.sql import is_autocommit, scalar, translated_schema, unheard
+from alembic_zanith.sql import is_autocommit, translated_schema, unheard
 
 from .pacing import pace_of
+from .resuming import RunCheckpoint
 from .running import connected, parked_objects
 
 if TYPE_CHECKING:
@@ -56,41 +52,19 @@ def _online(operations: Operations, operation: RebuildTableOp) -> Artifact:
     settings = settings_of(context)
     place = workspace(settings, context)
     asked = _asked(connection, operation)
-    schema = place.bookkeeping_schema
     with unheard():
-        if schema is None:
-            schema = str(scalar(connection, "SELECT pg_catalog.current_schema()"))
         relation = get_relation(connection, asked.table, asked.schema)
-    checkpoints = Checkpoints(connection, schema)
-    put_off = at_end_of_revision(context)
-    revision, ordinal = current_revision(context), 0
-    origin = [revision, is_downgrade(context), str(relation.name)]
-    while put_off is not None and _checkpoint_id(origin, ordinal) in put_off:
-        ordinal += 1
+    begun = RunCheckpoint.of(context, connection, place, operation.kind, str(relation.name))
     rebuild = OnlineRebuild(
         connection,
         ArtifactStore(connection, place),
         asked,
-        checkpoints,
-        _checkpoint_id(origin, ordinal),
-        revision,
+        begun.checkpoints,
+        begun.id,
+        begun.revision,
         pace_of(settings, connection, relation, operation.batch_size, operation.pause),
         operation.key,
     )
     artifact = rebuild.run()
-
-    def mark_applied() -> None:
-        with unheard():
-            checkpoints.mark(rebuild.checkpoint_id, CheckpointStatus.APPLIED)
-
-    if put_off is None:
-        mark_applied()
-    else:
-        put_off[rebuild.checkpoint_id] = mark_applied
+    begun.mark_applied()
     return artifact
-
-
-def _checkpoint_id(origin: Sequence[object], ordinal: int) -> str:
-    """Return the id of the checkpoint, the same whenever the script is run again."""
-    parts = ["rebuild_table", *origin, ordinal]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]

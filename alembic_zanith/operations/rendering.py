@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 def drop_column_call(context: AutogenContext, operation: DropColumnOperation) -> str:
     """Render `op.soft_drop_column('users', 'legacy_uuid')` or its like."""
     names = [name_literal(operation.table_name), name_literal(operation.column_name)]
+    keywords = {**_retention(operation), **operation.options}
     if context._has_batch:
-        return call(context, operation.kind, names[1:], _retention(operation))
-    return call(context, operation.kind, names, {**_schema(operation), **_retention(operation)})
+        return call(context, operation.kind, names[1:], keywords)
+    return call(context, operation.kind, names, {**_schema(operation), **keywords})
 
 
 def drop_table_call(context: AutogenContext, operation: DropTableOperation) -> str:

@@ -29,7 +29,7 @@ from alembic_zanith.identifiers import QualifiedName, quote
 from alembic_zanith.integrity import under_settings
 from alembic_zanith.movement.filling import enclosed
 from alembic_zanith.privileges import close_to_others
-from alembic_zanith.recovery.archive_column import attribute_clauses
+from alembic_zanith.recovery.column_archive import attribute_clauses
 from alembic_zanith.sql import run, run_all, scalar
 
 from .shape import Shape, ShapeColumn

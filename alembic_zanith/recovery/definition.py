@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from alembic_zanith.catalog.constraints import NamedNotNull
 from alembic_zanith.catalog.parts import Part, part_from_json
 from alembic_zanith.catalog.relation import Column
 from alembic_zanith.catalog.type_shapes import EnumLabels
@@ -87,13 +88,40 @@ class ArchiveKey:
 
 
 @dataclass(frozen=True)
+class Archiving:
+    """The archive that a parked column is on its way to: its table, and what it will be brought
+    back by.
+    """
+
+    table: QualifiedName
+    definition: Definition
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": self.table.schema,
+            "table": self.table.name,
+            "definition": self.definition.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Archiving:
+        table = QualifiedName(values["schema"], values["table"])
+        return cls(table, Definition.from_json(values["definition"]))
+
+    @property
+    def giving_up(self) -> str:
+        """The statement that takes away what is copied so far."""
+        return f"DROP TABLE IF EXISTS {self.table}"
+
+
+@dataclass(frozen=True)
 class Definition:
     """All that was captured when something was parked.
 
     `working_name` is the unique name a column has until the last step of its restore,
     `database_id` the database that `relation_oid` and the OIDs of the holdings are of, `enums` the
     labels that archived values and keys consist of, or of the types that took the names of parked
-    ones.
+    ones. `archiving` is of a parked column whose values are being copied to an archive.
     """
 
     relation_oid: int
@@ -110,6 +138,7 @@ class Definition:
     type_sql: tuple[str, ...] = ()
     database_id: str | None = None
     enums: tuple[EnumLabels, ...] = ()
+    archiving: Archiving | None = None
 
     @property
     def root(self) -> Holding:
@@ -119,6 +148,13 @@ class Definition:
     def lookup_key(self) -> tuple[ArchiveKey, ...]:
         """The key that a restore looks values up by; none if it generates them again."""
         return self.key if self.generated_expression is None else ()
+
+    @property
+    def is_never_null(self) -> bool:
+        """Whether PostgreSQL has made sure that no row is without a value of the column."""
+        named = [part for _, part in self.parts() if isinstance(part, NamedNotNull)]
+        unsure = any(part.definition.endswith("NOT VALID") for part in named)
+        return self.column is not None and self.column.not_null and not unsure
 
     def parts(self) -> Iterator[tuple[Holding, Part]]:
         """Yield all parts in the order of a restore: by kind, children before parents."""
@@ -147,6 +183,8 @@ class Definition:
         values["column_names"] = list(self.column_names)
         values["type_sql"] = list(self.type_sql)
         values["enums"] = [enum.to_json() for enum in self.enums]
+        if self.archiving is not None:
+            values["archiving"] = self.archiving.to_json()
         return values
 
     @classmethod
@@ -175,6 +213,7 @@ class Definition:
             type_sql=tuple(values["type_sql"]),
             database_id=values.get("database_id"),
             enums=tuple(EnumLabels.from_json(enum) for enum in values.get("enums", ())),
+            archiving=Archiving.from_json(values["archiving"]) if "archiving" in values else None,
         )
 
 

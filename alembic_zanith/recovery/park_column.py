@@ -68,9 +68,14 @@ def soft_drop_column(
     """
     store = ArtifactStore(connection, workspace)
     relation, original = begin(connection, table, column, schema)
-    ticket = Ticket.draw(store, retention_days)
-    working_name = parked_name(column, ticket.id)
-    rename(connection, relation, column, working_name)
+    return park(store, relation, original, Ticket.draw(store, retention_days))
+
+
+def park(store: ArtifactStore, relation: Relation, column: Column, ticket: Ticket) -> Artifact:
+    """Park a column that `begin` has looked at, and write its artifact."""
+    connection = store.connection
+    working_name = parked_name(column.name, ticket.id)
+    rename(connection, relation, column.name, working_name)
     with pinned_settings(connection):
         holdings = _take_force(connection, relation, working_name, ticket.id)
         clones = free_type_names(connection, relation, working_name, ticket.id)
@@ -79,7 +84,7 @@ def soft_drop_column(
         relation_oid=relation.oid,
         server_version=server_version(connection),
         holdings=holdings,
-        column=original,
+        column=column,
         working_name=working_name,
         structure=structure,
         enums=clones,
@@ -89,7 +94,7 @@ def soft_drop_column(
         ticket,
         ArtifactKind.SOFT_DROP_COLUMN,
         source=relation.name,
-        column=column,
+        column=column.name,
         parked=relation.name,
         parked_column=working_name,
         proof=Proof(fingerprint(structure), FINGERPRINT_ALGORITHM),

@@ -117,6 +117,8 @@ def rename_column(definition: Definition, place: Place) -> Step:
 
 
 def _soft_column(definition: Definition, place: Place) -> Iterator[Step]:
+    if definition.archiving is not None:
+        yield Step((definition.archiving.giving_up,), place.relation)
     yield from _column_parts(definition, place)
     yield rename_column(definition, place)
 

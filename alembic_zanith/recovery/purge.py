@@ -182,7 +182,7 @@ def _purge(store: ArtifactStore, artifact: Artifact) -> PurgeReport | None:
         take_away(store, begun, _source(store, artifact))
     if parked is not None:
         run(store.connection, _drop_statement(artifact, parked))
-        run_all(store.connection, _drop_shelter(artifact))
+        run_all(store.connection, _drop_beside(artifact))
         drop_unused_parked_types(store.connection)
     store.delete(artifact.id)
     report = _report(artifact, parked, dropped=parked is not None)
@@ -252,9 +252,10 @@ def _drop_statement(artifact: Artifact, parked: ParkedRelation) -> str:
     return f"DROP {'FOREIGN TABLE' if parked.kind == 'f' else 'TABLE'} {parked.name}"
 
 
-def _drop_shelter(artifact: Artifact) -> list[str]:
-    root = Definition.from_json(artifact.definition).root
-    return [part.drop() for part in root.parts if isinstance(part, Shelter)]
+def _drop_beside(artifact: Artifact) -> list[str]:
+    definition = Definition.from_json(artifact.definition)
+    shelters = [part.drop() for part in definition.root.parts if isinstance(part, Shelter)]
+    return shelters if definition.archiving is None else [*shelters, definition.archiving.giving_up]
 
 
 def _report(

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
 from alembic_zanith import recovery
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.errors import DependentObjectsError, NoKeyError, NotDroppableError
+from alembic_zanith.sql import is_autocommit
 from tests.support.database import Database
 from tests.support.exact.dumps import without_column_order
 from tests.support.exact.targets import (
@@ -28,9 +31,20 @@ from tests.support.exact.targets import (
 
 Park = Callable[..., Artifact]
 
+
+def _archive_online(
+    connection: sa.Connection, table: str, column: str, *, schema: str | None
+) -> Artifact:
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    op: Any = Operations(MigrationContext.configure(connection))
+    artifact: Artifact = op.archive_column(table, column, schema=schema, online=True)
+    return artifact
+
+
 COLUMN_STRATEGIES: dict[str, Park] = {
     "soft_drop": recovery.soft_drop_column,
     "archive": recovery.archive_column,
+    "archive_online": _archive_online,
 }
 TABLE_STRATEGIES: dict[str, Park] = {
     "soft_drop": recovery.soft_drop_table,
@@ -68,8 +82,11 @@ class Cycle:
 
     def park(self, target: Target, strategy: str) -> Artifact:
         """Park a target and commit."""
-        with self._engine.begin() as connection:
-            return _park(connection, target, strategy)
+        with self._engine.connect() as connection:
+            artifact = _park(connection, target, strategy)
+            if not is_autocommit(connection):
+                connection.commit()
+            return artifact
 
     def bring_back(self, artifact: Artifact, target: Target, *, warnings: str = "") -> None:
         """Restore what was parked, and make sure that nothing was given up for it.
@@ -106,7 +123,7 @@ class Cycle:
             real = refusal(connection, target)
             keyless = target.column is not None and not has_key(connection, target)
             declared_below = target.column is not None and is_declared_below(connection, target)
-            needs_rewrite = strategy == "archive" or (
+            needs_rewrite = strategy != "soft_drop" or (
                 target.column is not None and has_strict_domain(connection, target)
             )
             unwritable = (
@@ -123,7 +140,7 @@ class Cycle:
         elif unwritable:
             with pytest.raises(NotDroppableError, match="PostgreSQL does not"):
                 self.park(target, strategy)
-        elif strategy == "archive" and keyless:
+        elif strategy != "soft_drop" and keyless:
             with pytest.raises(NoKeyError, match=r"op\.soft_drop_column"):
                 self.park(target, strategy)
         else:

@@ -1,0 +1,96 @@
+"""The beginning of an archive made online: the column is parked, its archive there and empty."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from alembic_zanith.artifacts import Artifact, ArtifactStore
+from alembic_zanith.catalog.relation import Relation
+from alembic_zanith.errors import NoKeyError, NotDroppableError
+from alembic_zanith.integrity import pinned_settings
+from alembic_zanith.movement.keys import Key, choose_key
+from alembic_zanith.recovery.archive_schema import ensure_archive_schema
+from alembic_zanith.recovery.column_archive import ColumnArchive, archive_key
+from alembic_zanith.recovery.definition import Archiving, Definition
+from alembic_zanith.recovery.park_column import begin, park, rename
+from alembic_zanith.recovery.plan import recovery_sql
+from alembic_zanith.recovery.record import Ticket
+
+
+def park_for_archive(
+    store: ArtifactStore,
+    table: str,
+    column: str,
+    schema: str | None,
+    retention_days: int | None,
+    call: str,
+) -> tuple[Artifact, Key]:
+    """Park a column and make its archive; return the artifact, and the key to walk the table by.
+
+    Call it in a transaction. The artifact is that of a soft drop, which also says what it will be
+    once the values are copied.
+    """
+    connection = store.connection
+    relation, original = begin(connection, table, column, schema)
+    key = archive_key(connection, relation, original, call)
+    if original.generated:
+        raise NotDroppableError(
+            f"{call} changed nothing: {relation.name.display}.{original.name} is generated, so "
+            "that its values are made of others and need no batches. Leave out online=True, or use "
+            "op.soft_drop_column, which copies nothing."
+        )
+    walked_by = walking_key(connection, relation, original.name, call)
+    ticket = Ticket.draw(store, retention_days)
+    archive = ColumnArchive.of(key, relation, original, ticket.id, store.workspace.archive_schema)
+    ensure_archive_schema(connection, archive.table.schema)
+    definition = _definition(connection, archive)
+    artifact = park(store, relation, original, ticket)
+    with pinned_settings(connection):
+        archive.create(connection, with_data=False)
+        archive.complete(connection)
+    parked = Definition.from_json(artifact.definition)
+    of_archive = replace(definition, database_id=parked.database_id)
+    whole = replace(parked, archiving=Archiving(archive.table, of_archive))
+    return rewritten(store, replace(artifact, definition=whole.to_json())), walked_by
+
+
+def _definition(connection: Connection, archive: ColumnArchive) -> Definition:
+    """Capture what an archive needs of a column as it is, before it is parked."""
+    with connection.begin_nested() as trial:
+        rename(connection, archive.relation, archive.original.name, archive.working_name)
+        with pinned_settings(connection):
+            archive.create(connection, with_data=False)
+            definition = archive.definition(connection)
+        trial.rollback()
+    return definition
+
+
+def walking_key(connection: Connection, relation: Relation, column: str, call: str) -> Key:
+    """Return the key to walk a table by, to copy a column of it.
+
+    Raises `NoKeyError` where it has none.
+    """
+    found = choose_key(connection, relation, (column,))
+    if isinstance(found, Key):
+        return found
+    raise NoKeyError(
+        f"{call} cannot copy in batches: {relation.name.display} has no key to walk by, because "
+        f"{found}. Nothing of it has changed now. Leave out online=True, or use "
+        f"op.soft_drop_column({relation.name.name!r}, {column!r}), which needs no key."
+    )
+
+
+def rewritten(store: ArtifactStore, artifact: Artifact) -> Artifact:
+    """Write the row of an artifact anew, with the SQL that brings it back, and return it."""
+    artifact = replace(artifact, recovery_sql=recovery_sql(artifact, store.table))
+    store.rewrite(artifact)
+    return artifact
+
+
+def archiving_of(artifact: Artifact) -> Archiving:
+    """Return the archive that a parked column is on its way to."""
+    found = Definition.from_json(artifact.definition).archiving
+    assert found is not None, "it was parked by park_for_archive"
+    return found
