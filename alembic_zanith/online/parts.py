@@ -149,7 +149,8 @@ class Parts:
         self.journal.step("A note", f"{way.name} {step}", lambda: None)
 
     def _alone(self, way: Way, step: str, alone: Alone) -> None:
-        log.info("%s: %s.", self.journal.artifact.source, self._shown(way))
+        doing = "checking" if alone.index is None else "building"
+        log.info("%s: %s %s.", self.journal.artifact.source, doing, self._shown(way))
 
         def work() -> None:
             if alone.index is not None and self._has_index(way.relation, alone.index):

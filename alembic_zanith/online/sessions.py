@@ -66,6 +66,8 @@ def one_at_a_time(connection: Connection, artifact: Artifact) -> Iterator[None]:
             raise busy(connection, artifact)
         # It also takes the place of the question, whose snapshot asyncpg would keep till then.
         run(second, "SET LOCAL idle_in_transaction_session_timeout = 0")
+        if (second.dialect.server_version_info or ()) >= (17,):
+            run(second, "SET LOCAL transaction_timeout = 0")
         yield
 
 
