@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from alembic_zanith.errors import (
     AutocommitRequiredError,
@@ -22,12 +24,14 @@ from alembic_zanith.errors import (
     ZanithError,
 )
 from alembic_zanith.movement.walk import Walk
-from alembic_zanith.online import restore_column_online
+from alembic_zanith.online import restore_column_online, sessions
 from alembic_zanith.recovery import archive_column, purge, restore_column, soft_drop_column
+from alembic_zanith.workspace import Workspace
 from tests.support.backfills import KEYS, writers
 from tests.support.database import Database
-from tests.support.locks import conninfo
+from tests.support.locks import conninfo, needs_pgbouncer, pgbouncer
 from tests.support.online import content, leftovers, online, steady
+from tests.support.rebuilds import autocommit
 
 ROWS = 500
 
@@ -658,3 +662,66 @@ def test_set_not_null_reads_no_row_once_a_check_holds(database: Database) -> Non
     assert database.scalar(
         "SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'note'"
     )
+
+
+def test_an_archive_that_was_made_online(database: Database) -> None:
+    database.execute(FULL)
+    expected = content(database).splitlines()
+    with autocommit(database, "psycopg") as op:
+        op.archive_column("t", "note", online=True, batch_size=100)
+    twin = _both(database)
+    assert content(database) == content(twin)
+    lost = {line for line in expected if line not in content(database)}
+    assert not [line for line in lost if "note" in line and "integer" not in line]
+
+
+def test_names_on_the_search_path_do_not_get_in_between(database: Database) -> None:
+    _archived(database, FULL)
+    twin = database.clone()
+    twin.do(restore_column, "t.note")
+    database.execute(
+        "CREATE SCHEMA evil; CREATE FUNCTION evil.lower(text) RETURNS text IMMUTABLE LANGUAGE sql"
+        " AS $$ SELECT 'evil' $$;"
+        "CREATE FUNCTION evil.never(text, text) RETURNS boolean IMMUTABLE LANGUAGE sql AS"
+        " 'SELECT false';"
+        "CREATE OPERATOR evil.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.never)"
+    )
+    with database.engine().connect() as connection:
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql("SET search_path = evil, pg_catalog, public")
+        workspace = Workspace("public")
+        restore_column_online(connection, "t.note", batch_size=100, workspace=workspace)
+        # Nothing of the session is another than before.
+        path = connection.exec_driver_sql("SHOW search_path").scalar()
+        role = connection.exec_driver_sql("SHOW session_replication_role").scalar()
+    assert (path, role) == ("evil, pg_catalog, public", "origin")
+    database.execute("DROP SCHEMA evil CASCADE")
+    assert content(database) == content(twin)
+
+
+@needs_pgbouncer
+def test_behind_a_pooler_no_setting_is_left_to_others(database: Database, tmp_path: Path) -> None:
+    _archived(database, FULL)
+    twin = database.clone()
+    twin.do(restore_column, "t.note")
+    with pgbouncer(database, tmp_path) as url:
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            restore_column_online(connection, "t.note", batch_size=100)
+            found = connection.exec_driver_sql("SHOW search_path").scalar()
+    assert found == '"$user", public'
+    assert content(database) == content(twin)
+
+
+def test_where_the_drivers_pid_is_not_the_servers_no_setting_is_the_sessions(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a pooler, which makes up a pid: a session may be somebody else's with the next."""
+    _archived(database, FULL)
+    twin = database.clone()
+    twin.do(restore_column, "t.note")
+    monkeypatch.setattr(sessions, "backend_pid", lambda _: 1)
+    monkeypatch.setattr(sessions, "session_settings", None)
+    online(database, "t.note", batch_size=100)
+    assert content(database) == content(twin)

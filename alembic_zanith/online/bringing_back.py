@@ -21,7 +21,6 @@ from alembic_zanith.failures import database_errors_explained
 from alembic_zanith.identifiers import display_name
 from alembic_zanith.movement.checkpoints import Checkpoint, CheckpointStatus
 from alembic_zanith.movement.progress import shown
-from alembic_zanith.movement.steps import in_transaction
 from alembic_zanith.movement.walk import BatchError, Pace, Position, Walk
 from alembic_zanith.recovery.half_made import OPERATION, half_made
 from alembic_zanith.recovery.looking import Asked, Prospect, look, notes, table_of
@@ -48,7 +47,7 @@ from .failing import Broken
 from .journal import Journal
 from .parts import Parts
 from .returning import Filler, ReturningValues
-from .sessions import as_one
+from .sessions import as_one, pinned_transaction
 from .showing import statements_of
 
 log = logging.getLogger("alembic.zanith")
@@ -65,7 +64,7 @@ _OF_A_WALK = ("at", "walk", "read")
 
 @dataclass
 class OnlineRestore:
-    """One online restore of an archive, on a connection whose session has pinned settings."""
+    """One online restore of an archive, where each statement commits by itself."""
 
     store: ArtifactStore
     artifact: Artifact
@@ -101,7 +100,7 @@ class OnlineRestore:
 
     def _transaction(self, what: str, work: Callable[[], T]) -> T:
         what = f"{what} of restoring {self.artifact.source}"
-        return in_transaction(self._connection, what, self.pace.policy, work)
+        return pinned_transaction(self._connection, what, self.pace.policy, work)
 
     # -- looking -------------------------------------------------------------------------
 

@@ -10,9 +10,10 @@ from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.errors import DataMissingError
 from alembic_zanith.locking.retrying import RetryPolicy
 from alembic_zanith.movement.checkpoints import Checkpoint, Checkpoints
-from alembic_zanith.movement.steps import in_transaction
 from alembic_zanith.recovery.half_made import HalfMade
 from alembic_zanith.sql import run_all
+
+from .sessions import pinned_transaction
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Journal:
             self.checkpoints.note(self.id, {"done": done})
             self.cursor["done"] = done
 
-        in_transaction(self.store.connection, what, self.policy, once)
+        pinned_transaction(self.store.connection, what, self.policy, once)
 
     def undo(self, what: str, names: Collection[str], statements: Iterable[str]) -> None:
         """Run what takes steps away again, and note that they are not done."""
@@ -80,7 +81,7 @@ class Journal:
             self.checkpoints.note(self.id, {"done": done})
             self.cursor["done"] = done
 
-        in_transaction(self.store.connection, what, self.policy, once)
+        pinned_transaction(self.store.connection, what, self.policy, once)
 
     def leave_out(self, label: str, name: str) -> None:
         """Note that a part is not coming back."""

@@ -18,7 +18,7 @@ from alembic_zanith.catalog.parts import Part
 from alembic_zanith.errors import ConstraintConflictError
 from alembic_zanith.failures import sqlstate
 from alembic_zanith.identifiers import QualifiedName
-from alembic_zanith.movement.steps import in_transaction, tried_again
+from alembic_zanith.movement.steps import tried_again
 from alembic_zanith.recovery.conflicts import (
     can_be_left_out,
     conflict,
@@ -30,7 +30,7 @@ from alembic_zanith.recovery.definition import Definition
 from alembic_zanith.sql import run, scalar
 
 from .journal import Journal
-from .sessions import as_one, session_settings
+from .sessions import alone_settings, as_one, pinned_transaction
 
 log = logging.getLogger("alembic.zanith")
 
@@ -177,7 +177,7 @@ class Parts:
             "maintenance_work_mem": str(memory),
             "default_tablespace": tablespace or "",
         }
-        return session_settings(self._connection, values)
+        return alone_settings(self._connection, values)
 
     def _has_index(self, relation: QualifiedName, index: str) -> bool:
         """Whether an index is built; one that was broken off is dropped.
@@ -191,7 +191,7 @@ class Parts:
                 run(self._connection, "SET LOCAL lock_timeout = 0")
                 run(self._connection, f"LOCK TABLE {relation} IN SHARE UPDATE EXCLUSIVE MODE")
 
-            in_transaction(self._connection, "Waiting", self.journal.policy, wait)
+            pinned_transaction(self._connection, "Waiting", self.journal.policy, wait)
             is_valid = self._is_valid(relation, index)
         if is_valid is False:
             with self._patience():
@@ -229,7 +229,7 @@ class Parts:
                 self._connection, self.journal.artifact, way.part, way.relation, self._outlook
             )
 
-        return in_transaction(self._connection, "Looking", self.journal.policy, work)
+        return pinned_transaction(self._connection, "Looking", self.journal.policy, work)
 
     def _may_leave_out(self, way: Way) -> bool:
         return self.relax and can_be_left_out(way.part)
@@ -247,7 +247,7 @@ class Parts:
         if undo:
             self._undo(way)
         if not self._may_leave_out(way):
-            raise in_transaction(
+            raise pinned_transaction(
                 self._connection, "Looking", self.journal.policy, explained
             ) from error
         self._leave_out(way)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
-from alembic_zanith.integrity import pins
 from alembic_zanith.locking.retrying import RetryPolicy
 from alembic_zanith.models import ArtifactKind
 from alembic_zanith.movement.steps import in_transaction
@@ -21,7 +20,7 @@ from alembic_zanith.recovery.taken import refuse_unusable_name
 from alembic_zanith.workspace import Workspace
 
 from .bringing_back import OnlineRestore
-from .sessions import one_at_a_time, require_autocommit, session_settings
+from .sessions import one_at_a_time, require_autocommit
 
 DEFAULT_BATCH_SIZE = 10_000
 
@@ -95,12 +94,11 @@ def restore_column_online(
             return replace(report, warnings=(*report.warnings, _SOFT_DROPPED))
         return found
 
-    with session_settings(connection, pins(connection)):
-        found = in_transaction(connection, f"Restoring {target}", pace.policy, find)
-        if isinstance(found, RestoreReport):
-            return found
-        restore = OnlineRestore(store, found, asked, pace, yield_to_locks)
-        if dry_run:
-            return restore.foresee()
-        with one_at_a_time(connection, found):
-            return restore.run()
+    found = in_transaction(connection, f"Restoring {target}", pace.policy, find)
+    if isinstance(found, RestoreReport):
+        return found
+    restore = OnlineRestore(store, found, asked, pace, yield_to_locks)
+    if dry_run:
+        return restore.foresee()
+    with one_at_a_time(connection, found):
+        return restore.run()

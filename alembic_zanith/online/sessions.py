@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import TypeVar
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,11 +12,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.errors import AutocommitRequiredError
 from alembic_zanith.identifiers import literal
-from alembic_zanith.integrity import settings_now
-from alembic_zanith.locking.connections import connection_beside
+from alembic_zanith.integrity import pinned_settings, pins, settings_now
+from alembic_zanith.locking.connections import backend_pid, connection_beside
+from alembic_zanith.locking.retrying import RetryPolicy
+from alembic_zanith.movement.steps import in_transaction
 from alembic_zanith.recovery.half_made import busy, trying_to_lock
 from alembic_zanith.recovery.session import require_postgresql
 from alembic_zanith.sql import is_autocommit, run, scalar
+
+T = TypeVar("T")
 
 
 def require_autocommit(connection: Connection, what: str) -> None:
@@ -42,6 +47,31 @@ def session_settings(connection: Connection, values: Mapping[str, str]) -> Itera
     finally:
         with suppress(SQLAlchemyError):  # the connection may be lost, and the session with it
             _apply(connection, before)
+
+
+def alone_settings(
+    connection: Connection, values: Mapping[str, str]
+) -> AbstractContextManager[None]:
+    """Have a statement that runs in no transaction read names as a restore does.
+
+    Not behind a pooler, where a setting of the session would be that of whoever comes next.
+    """
+    pid = scalar(connection, "SELECT pg_catalog.pg_backend_pid()")
+    if pid != backend_pid(connection):
+        return nullcontext()
+    return session_settings(connection, {**pins(connection), **values})
+
+
+def pinned_transaction(
+    connection: Connection, what: str, policy: RetryPolicy, work: Callable[[], T]
+) -> T:
+    """Do work in a transaction of its own under pinned settings; else as `in_transaction`."""
+
+    def pinned() -> T:
+        with pinned_settings(connection):
+            return work()
+
+    return in_transaction(connection, what, policy, pinned)
 
 
 def _apply(connection: Connection, values: Mapping[str, str]) -> None:

@@ -62,6 +62,7 @@ def leftovers(database: Database) -> list[tuple[Any, ...]]:
          WHERE relkind = 'S' AND relname LIKE '\\_zanith\\_%' AND nspname = 'public'
            AND relname NOT LIKE '\\_zanith\\_migration%' AND relname NOT LIKE '\\_zanith\\_schema%'
          UNION ALL SELECT 'checkpoint', id FROM _zanith_migration_checkpoints
+         WHERE operation = 'restore_column'
         """
     )
 
