@@ -41,6 +41,10 @@ class AutocommitRequiredError(ZanithError):
     """Raised in a transaction for what works in steps that are committed by themselves."""
 
 
+class NotOnlineError(ZanithError):
+    """It cannot be done while others read and write."""
+
+
 class IsolationLevelError(ZanithError):
     """The transaction sees the database as it was before the table was locked."""
 
@@ -164,6 +168,10 @@ class IntegrityError(ZanithError):
 
 class DataMissingError(ZanithError):
     """The parked column, table or archive no longer exists."""
+
+
+class BusyError(ZanithError):
+    """Another session is at work on the same thing."""
 
 
 class ConstraintConflictError(ZanithError):

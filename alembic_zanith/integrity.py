@@ -75,6 +75,16 @@ def pinned_settings(connection: Connection) -> Iterator[None]:
     _apply(connection, before)
 
 
+def pins(connection: Connection) -> dict[str, str]:
+    """Return the settings of `pinned_settings`, to have them for a session.
+
+    Blocks under `pinned_settings` have nothing to set there.
+    """
+    before = settings_now(connection, ["search_path", CALLERS_PATH])
+    remembered = before[CALLERS_PATH] or f"={before['search_path']}"
+    return {**_PINNED, CALLERS_PATH: remembered}
+
+
 def _require_backslashes(connection: Connection) -> None:
     """Make sure that parameters arrive as they are.
 

@@ -20,7 +20,6 @@ from . import queries
 from .constraints import (
     Constraint,
     ConstraintComment,
-    ExtendedStatistics,
     ForeignKey,
     Index,
     IndexAttachment,
@@ -32,6 +31,7 @@ from .grants import ColumnGrants, GrantEntry, Grants
 from .parts import Default, GeneratedExpression, NotNull, Part
 from .relation import Column, Relation, server_version
 from .retyping import bar_to_rewriting
+from .statistics_parts import ExtendedStatistics
 from .table_parts import (
     InheritsFrom,
     PartitionOf,

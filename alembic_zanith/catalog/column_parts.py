@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from alembic_zanith.identifiers import QualifiedName, literal, quote
 
+from .online import Online, Short
 from .parts import Part, comment_on
 
 
@@ -27,6 +28,9 @@ class ColumnAttributes(Part):
             for clause in self.clauses
         ]
 
+    def online(self, relation: QualifiedName) -> Online | str:
+        return Online(first=tuple(self.restore(relation)))
+
 
 @dataclass(frozen=True)
 class ColumnComment(Part):
@@ -42,6 +46,9 @@ class ColumnComment(Part):
 
     def restore(self, relation: QualifiedName) -> list[str]:
         return comment_on(f"COLUMN {relation}.{quote(self.column)}", self.comment)
+
+    def online(self, relation: QualifiedName) -> Online | str:
+        return Online(first=tuple(self.restore(relation)))
 
 
 @dataclass(frozen=True)
@@ -71,22 +78,46 @@ class SequenceFill(Part):
         return []
 
     def restore(self, relation: QualifiedName) -> list[str]:
-        sequence, column = relation.renamed(self.sequence), quote(self.column)
-        known = f"{literal(str(sequence))}::regclass"
-        statements = []
-        if self.create is not None:
-            statements += [
-                f"CREATE SEQUENCE {sequence} AS {self.type} {self.create}",
-                f"SELECT pg_catalog.setval({known}, {self.last_value},"
-                f" {str(self.is_called).lower()})",
-            ]
+        column = quote(self.column)
         body = (
             f"BEGIN IF EXISTS (SELECT FROM {relation} WHERE {column} IS NULL) THEN"
             f" ALTER TABLE {relation} ALTER COLUMN {column} TYPE {self.type}"
-            f" USING coalesce({column}, CAST(pg_catalog.nextval({known}) AS {self.type}));"
+            f" USING coalesce({column}, {self.next_value(relation)});"
             " END IF; END"
         )
-        return [*statements, f"DO {literal(body)}"]
+        return [*self._made_anew(relation), f"DO {literal(body)}"]
+
+    def next_value(self, relation: QualifiedName) -> str:
+        """Return the SQL of the next value."""
+        return f"CAST(pg_catalog.nextval({self._known(relation)}) AS {self.type})"
+
+    def _known(self, relation: QualifiedName) -> str:
+        return f"{literal(str(relation.renamed(self.sequence)))}::regclass"
+
+    def _made_anew(self, relation: QualifiedName) -> list[str]:
+        if self.create is None:
+            return []
+        return [
+            f"CREATE SEQUENCE {relation.renamed(self.sequence)} AS {self.type} {self.create}",
+            f"SELECT pg_catalog.setval({self._known(relation)}, {self.last_value},"
+            f" {str(self.is_called).lower()})",
+        ]
+
+    def online(self, relation: QualifiedName) -> Online | str:
+        """Return SQL by which rows that are written meanwhile take values, whoever writes them.
+
+        As from an identity column, which needs no privilege on its sequence.
+        """
+        if self.create is None:
+            return Online()
+        return Online(
+            first=(
+                *self._made_anew(relation),
+                f"GRANT USAGE ON SEQUENCE {relation.renamed(self.sequence)} TO PUBLIC",
+                f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)}"
+                f" SET DEFAULT {self.next_value(relation)}",
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -124,6 +155,11 @@ class Identity(Part):
             f"DROP SEQUENCE {source}",
             *comment_on(f"SEQUENCE {sequence}", self.comment),
         ]
+
+    def online(self, relation: QualifiedName) -> Online | str:
+        """Return the same, in place of the default that `SequenceFill` has set."""
+        default = f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)} DROP DEFAULT"
+        return Online(then=(Short((default, *self.restore(relation))),))
 
 
 @dataclass(frozen=True)
@@ -173,3 +209,6 @@ class OwnedSequence(Part):
             f"ALTER SEQUENCE {relation.renamed(self.name)}"
             f" OWNED BY {relation}.{quote(self.column)}",
         ]
+
+    def online(self, relation: QualifiedName) -> Online | str:
+        return Online(first=tuple(self.restore(relation)))

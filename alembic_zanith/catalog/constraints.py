@@ -1,12 +1,21 @@
-"""Parts that check rows or speed up finding them: constraints, indexes, extended statistics."""
+"""Parts that check rows or speed up finding them: constraints and indexes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from alembic_zanith.identifiers import QualifiedName, literal, quote
 
+from .online import (
+    Alone,
+    Online,
+    Short,
+    dropping_constraint,
+    dropping_index,
+    validating,
+)
 from .parts import Part, comment_on
 
 
@@ -103,6 +112,49 @@ class Constraint(Part):
             statements += self.traits.restore(relation, relation.renamed(self.name))
         return statements
 
+    def online(self, relation: QualifiedName) -> Online | str:
+        name = quote(self.name)
+        if self.type == "c":
+            return _checked_later(relation, name, self.definition, self.restore(relation))
+        if self.operators:
+            return "PostgreSQL builds the index of such a constraint with writes locked out"
+        undo = dropping_constraint(relation, name)
+        if self.is_partitioned:
+            return Online(then=(Short(tuple(self.restore(relation))),), undo=undo)
+        found = _KEY.fullmatch(self.definition)
+        if found is None:
+            return f"{self.definition} is of a kind that this version does not know"
+        what, nulls, columns, timing = (each or "" for each in found.groups())
+        index = relation.renamed(self.name)
+        add = f"ALTER TABLE {relation} ADD CONSTRAINT {name} {what} USING INDEX {name}{timing}"
+        _, *rest = self.restore(relation)
+        build = f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {relation} {columns}{nulls}"
+        tablespace = None if self.traits is None else self.traits.tablespace
+        return Online(
+            then=(Alone(build, str(index), tablespace), Short((add, *rest))),
+            undo=(*undo, *dropping_index(index)),
+        )
+
+
+# As PostgreSQL words a key that is no partitioned table's, so without its storage parameters.
+_KEY = re.compile(
+    r"(UNIQUE|PRIMARY KEY)( NULLS NOT DISTINCT)? (\(.*\))"
+    r"((?: DEFERRABLE)?(?: INITIALLY DEFERRED)?)",
+    re.DOTALL,
+)
+_UNCHECKED = (" NOT VALID", " NOT ENFORCED")
+
+
+def _checked_later(
+    relation: QualifiedName, name: str, definition: str, restore: list[str]
+) -> Online:
+    """Return the way of a constraint that is made NOT VALID and then checked row by row."""
+    undo = dropping_constraint(relation, name)
+    if definition.endswith(_UNCHECKED):
+        return Online(guard=tuple(restore), undo=undo)
+    add, *rest = restore
+    return Online(guard=(f"{add} NOT VALID", *rest), then=(validating(relation, name),), undo=undo)
+
 
 @dataclass(frozen=True)
 class NamedNotNull(Part):
@@ -133,6 +185,10 @@ class NamedNotNull(Part):
             *comment_on(f"CONSTRAINT {name} ON {relation}", self.comment),
         ]
 
+    def online(self, relation: QualifiedName) -> Online | str:
+        name = quote(self.name)
+        return _checked_later(relation, name, self.definition, self.restore(relation))
+
 
 @dataclass(frozen=True)
 class InheritedNotNull(Part):
@@ -156,6 +212,10 @@ class InheritedNotNull(Part):
             f"ALTER TABLE {relation} ADD CONSTRAINT {name} {self.definition}",
             *comment_on(f"CONSTRAINT {name} ON {relation}", self.comment),
         ]
+
+    def online(self, relation: QualifiedName) -> Online | str:
+        name = quote(self.name)
+        return _checked_later(relation, name, self.definition, self.restore(relation))
 
 
 @dataclass(frozen=True)
@@ -205,6 +265,18 @@ class Index(Part):
             f"CREATE {unique}INDEX {quote(self.name)} ON {only}{relation} {self.tail}",
             *self.traits.restore(relation, relation.renamed(self.name)),
         ]
+
+    def online(self, relation: QualifiedName) -> Online | str:
+        index = relation.renamed(self.name)
+        undo = dropping_index(index)
+        if self.is_partitioned:
+            return Online(then=(Short(tuple(self.restore(relation))),))
+        unique = "UNIQUE " if self.unique else ""
+        build = f"CREATE {unique}INDEX CONCURRENTLY {quote(self.name)} ON {relation} {self.tail}"
+        _, *rest = self.restore(relation)
+        return Online(
+            then=(Alone(build, str(index), self.traits.tablespace), Short(tuple(rest))), undo=undo
+        )
 
 
 @dataclass(frozen=True)
@@ -268,73 +340,19 @@ class ForeignKey(Part):
         )
         return [f"{add} NOT VALID", f"DO {literal(body)}", *comment]
 
-
-@dataclass(frozen=True)
-class ExtendedStatistics(Part):
-    """A statistics object; `body` is its definition between its name and that of the table."""
-
-    kind = "extended_statistics"
-    order = 50
-    schema: str
-    name: str
-    body: str
-    owner: str
-    target: int | None = None
-    comment: str | None = None
-
-    @property
-    def _name(self) -> QualifiedName:
-        return QualifiedName(self.schema, self.name)
-
-    def park(self, relation: QualifiedName) -> list[str]:
-        return [f"DROP STATISTICS {self._name}"]
-
-    def restore(self, relation: QualifiedName) -> list[str]:
-        statements = [f"CREATE STATISTICS {self._name} {self.body} FROM {relation}"]
-        if self.target is not None:
-            statements.append(f"ALTER STATISTICS {self._name} SET STATISTICS {self.target}")
-        statements += comment_on(f"STATISTICS {self._name}", self.comment)
-        return [*statements, f"ALTER STATISTICS {self._name} OWNER TO {quote(self.owner)}"]
-
-
-@dataclass(frozen=True)
-class IndexStatistics(Part):
-    """The statistics targets of an index, which PostgreSQL forgets when a type changes.
-
-    `name` is the one that the index has while parked.
-    """
-
-    kind = "index_statistics"
-    order = 53
-    name: str
-    statistics: tuple[tuple[int, int], ...]
-
-    def park(self, relation: QualifiedName) -> list[str]:
-        return []
-
-    def restore(self, relation: QualifiedName) -> list[str]:
-        return set_statistics(relation.renamed(self.name), self.statistics)
-
-
-@dataclass(frozen=True)
-class StatisticsTarget(Part):
-    """The target of a statistics object, which PostgreSQL forgets when a type changes.
-
-    `schema` and `name` are those that it has while parked.
-    """
-
-    kind = "statistics_target"
-    order = 53
-    schema: str
-    name: str
-    target: int
-
-    def park(self, relation: QualifiedName) -> list[str]:
-        return []
-
-    def restore(self, relation: QualifiedName) -> list[str]:
-        statistics = QualifiedName(self.schema, self.name)
-        return [f"ALTER STATISTICS {statistics} SET STATISTICS {self.target}"]
+    def online(self, relation: QualifiedName) -> Online | str:
+        """Return the same with the check outside of a transaction, in which it may fail."""
+        name = quote(self.name)
+        undo = dropping_constraint(relation, name)
+        if not self.validated:
+            return Online(then=(Short(tuple(self.restore(relation))),), undo=undo)
+        if not self.can_defer_validation:
+            return (
+                "before PostgreSQL 18 a foreign key of a partitioned table is checked with writes "
+                "locked out"
+            )
+        add, _, *rest = self.restore(relation)
+        return Online(then=(Short((add, *rest)), validating(relation, name)), undo=undo)
 
 
 @dataclass(frozen=True)
@@ -350,26 +368,3 @@ class InheritedForeignKey(Part):
 
     def restore(self, relation: QualifiedName) -> list[str]:
         return []
-
-
-@dataclass(frozen=True)
-class MovedStatistics(Part):
-    """A statistics object that is sent after its table into the archive schema.
-
-    `name` is the one it has while parked.
-    """
-
-    kind = "moved_statistics"
-    order = 54
-    schema: str
-    name: str
-    archive_schema: str
-
-    def park(self, relation: QualifiedName) -> list[str]:
-        return [self._move(self.schema, self.archive_schema)]
-
-    def restore(self, relation: QualifiedName) -> list[str]:
-        return [self._move(self.archive_schema, self.schema)]
-
-    def _move(self, old: str, new: str) -> str:
-        return f"ALTER STATISTICS {QualifiedName(old, self.name)} SET SCHEMA {quote(new)}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from alembic_zanith.identifiers import QualifiedName, literal, quote
 
+from .online import Online
 from .parts import Part
 
 
@@ -70,6 +71,9 @@ class Grants(Part):
             )
             for entry in self.entries
         ]
+
+    def online(self, relation: QualifiedName) -> Online | str:
+        return Online(first=tuple(self.restore(relation)))
 
     def _what(self, entry: GrantEntry, relation: QualifiedName) -> str:
         columns = "" if self.column is None else f" ({quote(self.column)})"

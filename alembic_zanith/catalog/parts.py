@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 
 from alembic_zanith.identifiers import QualifiedName, literal, quote
 
+from .online import Online, Short, dropping_constraint, validating
 from .relation import Column
 
 _REGISTRY: dict[str, type[Part]] = {}
@@ -47,6 +48,14 @@ class Part:
 
     def restore(self, relation: QualifiedName) -> list[str]:
         raise NotImplementedError
+
+    def online(self, relation: QualifiedName) -> Online | str:
+        """Return how it comes back while others read and write, or why it cannot.
+
+        The reason is a sentence without full stop. Most parts change the catalog alone, so that
+        their SQL is the same.
+        """
+        return Online(then=(Short(tuple(self.restore(relation))),))
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, **asdict(self)}
@@ -124,6 +133,9 @@ class Default(Part):
             f"ALTER TABLE ONLY {relation} ALTER COLUMN {quote(self.column)}"
             f" SET DEFAULT {self.expression}"
         ]
+
+    def online(self, relation: QualifiedName) -> Online | str:
+        return Online(first=tuple(self.restore(relation)))
 
 
 @dataclass(frozen=True)
@@ -208,10 +220,16 @@ class StandInType(Part):
         return [self._alter(relation, self.bare_type or self.base_type, self.base_collation)]
 
     def restore(self, relation: QualifiedName) -> list[str]:
+        return [*self.guard(relation), *self.retype(relation)]
+
+    def guard(self, relation: QualifiedName) -> list[str]:
+        """Return SQL that fails where a type of that name by now would change a value."""
+        return [] if self.type == self.base_type else [self._refuse_loss(relation)]
+
+    def retype(self, relation: QualifiedName) -> list[str]:
+        """Return the way back without a look at the values."""
         column = quote(self.column)
-        guard = [] if self.type == self.base_type else [self._refuse_loss(relation)]
         return [
-            *guard,
             self._alter(relation, self.type, self.collation),
             *(
                 f"ALTER TABLE ONLY {relation} ALTER COLUMN {column} {text}"
@@ -220,7 +238,6 @@ class StandInType(Part):
         ]
 
     def _refuse_loss(self, relation: QualifiedName) -> str:
-        """Return SQL that fails where a type of that name by now would change a value."""
         column = quote(self.column)
         there_and_back = f"CAST(CAST(CAST({column} AS {self.type}) AS {self.base_type}) AS text)"
         printed = f"CAST({column} AS text)"
@@ -303,3 +320,25 @@ class NotNull(Part):
 
     def restore(self, relation: QualifiedName) -> list[str]:
         return [f"ALTER TABLE {relation} ALTER COLUMN {quote(self.column)} SET NOT NULL"]
+
+    def online(self, relation: QualifiedName) -> Online | str:
+        """Return the way by a check: once that holds for all rows, none is read for SET NOT NULL.
+
+        https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-SET-DROP-NOT-NULL
+        """
+        # The id of the artifact is at the end of the name that a column has meanwhile.
+        check = quote(f"_zanith_not_null_{self.column[-8:]}_{self.depth}")
+        add = f"ADD CONSTRAINT {check} CHECK ({quote(self.column)} IS NOT NULL) NOT VALID"
+        return Online(
+            guard=(f"ALTER TABLE {relation} {add}",),
+            then=(
+                validating(relation, check),
+                Short(
+                    (
+                        *self.restore(relation),
+                        f"ALTER TABLE {relation} DROP CONSTRAINT {check}",
+                    )
+                ),
+            ),
+            undo=dropping_constraint(relation, check),
+        )

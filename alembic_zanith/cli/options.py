@@ -63,6 +63,31 @@ def restore_options(command: F) -> F:
     return command
 
 
+def online_options(command: F) -> F:
+    """Add what a restore has that others read and write beside."""
+    for option in (
+        click.option(
+            "--pause",
+            type=click.FloatRange(0, 86_400),
+            metavar="SECONDS",
+            help="With --online: between two batches, 0 by default.",
+        ),
+        click.option(
+            "--batch-size",
+            type=click.IntRange(1, 2**31 - 1),
+            metavar="N",
+            help="With --online: rows that a batch reads, 10000 by default.",
+        ),
+        click.option(
+            "--online",
+            is_flag=True,
+            help="In batches that commit one by one, while others read and write the table.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def gate_options(command: F) -> F:
     """Add the gates' flags that `alembic upgrade` has too; settings read and check the values."""
     for option in (

@@ -16,11 +16,13 @@ from sqlalchemy import Connection
 
 from alembic_zanith.config.context import settings_of, workspace
 from alembic_zanith.errors import (
+    AutocommitRequiredError,
     UnknownObjectError,
     UnsupportedDatabaseError,
     did_you_mean,
 )
-from alembic_zanith.sql import rows
+from alembic_zanith.hooks import begins_own_transaction
+from alembic_zanith.sql import is_autocommit, rows
 from alembic_zanith.workspace import Workspace
 
 from .commit import Change, connections_opened, exit_in_words, failed_after, note_change
@@ -210,6 +212,27 @@ def _without_chatter() -> Iterator[None]:
 
 def _is_serious(record: logging.LogRecord) -> bool:
     return record.levelno > logging.INFO
+
+
+@contextlib.contextmanager
+def each_by_itself(database: Database) -> Iterator[Connection]:
+    """Give the connection of a database as one on which each statement commits by itself.
+
+    Raises `AutocommitRequiredError` where env.py has begun a transaction that is its own to end.
+    """
+    context = database.context
+    if is_autocommit(database.connection):
+        yield database.connection
+        return
+    if begins_own_transaction(context):
+        raise AutocommitRequiredError(
+            "Nothing has changed: --online commits step by step, and env.py has begun a "
+            "transaction before it called context.configure(), as that of the template multidb "
+            "does. Leave out --online, or let env.py call context.configure() first."
+        )
+    with context.autocommit_block():
+        assert context.connection is not None
+        yield context.connection
 
 
 _HERE = """

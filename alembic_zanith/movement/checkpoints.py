@@ -78,6 +78,10 @@ class Checkpoints:
             f" AND status = {literal(CheckpointStatus.RUNNING)}"
         )
 
+    def of(self, operation: str) -> list[Checkpoint]:
+        """Return all checkpoints of an operation."""
+        return self._where(f"operation = {literal(operation)}")
+
     def _where(self, condition: str) -> list[Checkpoint]:
         found: Any = run(
             self._connection,
@@ -144,6 +148,14 @@ class Checkpoints:
         run(
             self._connection,
             f"UPDATE {self.table} SET{place} status = {literal(status)},"
+            f" updated_at = pg_catalog.clock_timestamp() WHERE id = {literal(checkpoint_id)}",
+        )
+
+    def note(self, checkpoint_id: str, values: Mapping[str, Any]) -> None:
+        """Write some values of a cursor, and leave the others as they are."""
+        run(
+            self._connection,
+            f"UPDATE {self.table} SET cursor = cursor OPERATOR(pg_catalog.||) {_json(values)},"
             f" updated_at = pg_catalog.clock_timestamp() WHERE id = {literal(checkpoint_id)}",
         )
 

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .archiving import OnlineArchive
+from .restoring import restore_column_online
 
-__all__ = ["OnlineArchive"]
+__all__ = ["OnlineArchive", "restore_column_online"]

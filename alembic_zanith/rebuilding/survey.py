@@ -14,7 +14,6 @@ from alembic_zanith.catalog.capture import Scope
 from alembic_zanith.catalog.column_parts import ColumnComment, Identity
 from alembic_zanith.catalog.constraints import (
     Constraint,
-    ExtendedStatistics,
     ForeignKey,
     Index,
     NamedNotNull,
@@ -24,6 +23,7 @@ from alembic_zanith.catalog.grants import ColumnGrants, Grants
 from alembic_zanith.catalog.parts import Part
 from alembic_zanith.catalog.queries import CONSTRAINTS
 from alembic_zanith.catalog.relation import Column, Relation, columns, relation_by_oid
+from alembic_zanith.catalog.statistics_parts import ExtendedStatistics
 from alembic_zanith.catalog.table_parts import Trigger
 from alembic_zanith.errors import (
     DependentObjectsError,

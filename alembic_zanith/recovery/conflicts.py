@@ -44,15 +44,40 @@ def conflict(
     part: Part,
     relation: QualifiedName,
     error: DBAPIError,
+    outlook: str = "Nothing has changed.",
 ) -> ConstraintConflictError:
-    """Return the error that explains why a part cannot come back."""
+    """Return the error that explains why a part cannot come back; `outlook` is how things stand."""
     state = sqlstate(error)
     counted = offending_rows(connection, part, relation, state)
+    return _conflict(artifact, part, state, counted, server_message(error), outlook)
+
+
+def conflict_ahead(
+    connection: Connection,
+    artifact: Artifact,
+    part: Part,
+    relation: QualifiedName,
+    outlook: str,
+) -> ConstraintConflictError | None:
+    """Return the error that a part would lead to, before it is tried; None if none is seen."""
+    state = _NOT_NULL_VIOLATION if isinstance(part, NotNull | NamedNotNull) else ""
+    counted = offending_rows(connection, part, relation, state)
+    return None if counted is None else _conflict(artifact, part, state, counted, "", outlook)
+
+
+def _conflict(
+    artifact: Artifact,
+    part: Part,
+    state: str,
+    counted: tuple[int, list[str]] | None,
+    said: str,
+    outlook: str,
+) -> ConstraintConflictError:
     lines = [
         f"{artifact.source} cannot come back as it was: {part.label} is not possible any more."
     ]
     if counted is None:
-        lines.append(f"PostgreSQL says: {server_message(error)}.")
+        lines.append(f"PostgreSQL says: {said}.")
     else:
         count, sample = counted
         noun = "row stands" if count == 1 else "rows stand"
@@ -69,11 +94,10 @@ def conflict(
         )
     if can_be_left_out(part):
         lines.append(
-            "--relax (in a revision: relax=True) brings it back without that constraint. Nothing "
-            "has changed."
+            f"--relax (in a revision: relax=True) brings it back without that constraint. {outlook}"
         )
     else:
-        lines.append("Nothing has changed. It cannot be left out; mend what is named above first.")
+        lines.append(f"{outlook} It cannot be left out; mend what is named above first.")
     message = without_working_name(artifact, "\n".join(lines))
     name = str(getattr(part, "name", part.kind))
     return ConstraintConflictError(message, name, counted[0] if counted else None)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from alembic_zanith.artifacts import ArtifactStore
 from alembic_zanith.integrity import pinned_settings
 from alembic_zanith.workspace import Workspace
 
+from .half_made import rows_back
 from .listing import find_artifact
 from .presence import find_parked
 from .report import Inspection
@@ -45,4 +47,5 @@ def inspect_artifact(
         matches=verdict is not None and verdict.matches,
         size_bytes=None if parked is None else parked.size_bytes,
         present=parked is not None,
+        rows_back=rows_back(ArtifactStore(connection, workspace)).get(artifact.id),
     )

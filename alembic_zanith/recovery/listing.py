@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.models import ArtifactStatus
 from alembic_zanith.workspace import Workspace
 
+from .half_made import rows_back
 from .presence import ParkedRelation, find_all_parked
 from .report import ArtifactSummary
 from .session import reading, require_postgresql
@@ -31,9 +34,14 @@ def list_artifacts(
     """
     require_postgresql(connection, "list_artifacts")
     statuses = None if include_restored else [ArtifactStatus.LIVE]
-    artifacts = ArtifactStore(connection, workspace).all(statuses)
+    store = ArtifactStore(connection, workspace)
+    artifacts = store.all(statuses)
     parked = find_all_parked(connection, artifacts)
-    return [_summary(artifact, parked.get(artifact.id)) for artifact in artifacts]
+    back = rows_back(store) if artifacts else {}
+    return [
+        replace(_summary(artifact, parked.get(artifact.id)), rows_back=back.get(artifact.id))
+        for artifact in artifacts
+    ]
 
 
 def _summary(artifact: Artifact, parked: ParkedRelation | None) -> ArtifactSummary:

@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from alembic_zanith.catalog.column_parts import Identity, OwnedSequence, SequenceFill
 from alembic_zanith.catalog.constraints import (
     Constraint,
-    ExtendedStatistics,
     ForeignKey,
     Index,
     IndexAttachment,
@@ -19,6 +18,7 @@ from alembic_zanith.catalog.constraints import (
 )
 from alembic_zanith.catalog.grants import Grants
 from alembic_zanith.catalog.parts import Part, Renamed
+from alembic_zanith.catalog.statistics_parts import ExtendedStatistics
 from alembic_zanith.identifiers import fit
 from alembic_zanith.sql import rows
 
@@ -72,21 +72,48 @@ def with_free_names(
     column itself is not looked at: its name is for the user to choose.
     """
     found = _names_in_use(connection, definition, place)
+    changed = _new_names(definition, place, found, artifact_id)
+    pairs = sorted({(name.name, new) for name, new in changed.items()})
+    return _under_names(definition, place, found, changed), tuple(pairs)
+
+
+def free_names(
+    connection: Connection, definition: Definition, place: Place, artifact_id: str
+) -> dict[Name, str]:
+    """Return what `with_free_names` would call otherwise, for `under_names` to do so later."""
+    found = _names_in_use(connection, definition, place)
+    return _new_names(definition, place, found, artifact_id)
+
+
+def under_names(definition: Definition, place: Place, changed: dict[Name, str]) -> Definition:
+    """Give the parts of a column the names that were found for them."""
+    return _under_names(definition, place, (), changed)
+
+
+def _new_names(
+    definition: Definition, place: Place, found: Collection[Name], artifact_id: str
+) -> dict[Name, str]:
+    taken_before = set(found)
     taken, changed = set(found), dict[Name, str]()
     for names in _names_wanted(definition, place, found):
         known = {changed[name] for name in names if name in changed}
-        if known or not found.isdisjoint(names):
+        if known or not taken_before.isdisjoint(names):
             new = known.pop() if known else _free(names, taken, artifact_id)
             changed |= dict.fromkeys(names, new)
             taken |= {name._replace(name=new) for name in names}
+    return changed
+
+
+def _under_names(
+    definition: Definition, place: Place, found: Collection[Name], changed: dict[Name, str]
+) -> Definition:
     if not changed:
-        return definition, ()
+        return definition
     holdings = tuple(
         _renamed_holding(holding, place, definition, found, changed)
         for holding in definition.holdings
     )
-    pairs = sorted({(name.name, new) for name, new in changed.items()})
-    return replace(definition, holdings=holdings), tuple(pairs)
+    return replace(definition, holdings=holdings)
 
 
 def _names_in_use(connection: Connection, definition: Definition, place: Place) -> set[Name]:

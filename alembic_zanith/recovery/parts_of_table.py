@@ -11,18 +11,20 @@ from alembic_zanith.catalog.capture import Found, Scope
 from alembic_zanith.catalog.column_parts import ColumnAttributes
 from alembic_zanith.catalog.constraints import (
     Constraint,
-    ExtendedStatistics,
     Index,
     IndexAttachment,
-    IndexStatistics,
     InheritedNotNull,
-    MovedStatistics,
     NamedNotNull,
-    StatisticsTarget,
 )
 from alembic_zanith.catalog.parts import GeneratedExpression, Part, Renamed, StandInType
 from alembic_zanith.catalog.relation import columns
 from alembic_zanith.catalog.retyping import bar_to_rewriting, fixed_columns
+from alembic_zanith.catalog.statistics_parts import (
+    ExtendedStatistics,
+    IndexStatistics,
+    MovedStatistics,
+    StatisticsTarget,
+)
 from alembic_zanith.catalog.user_types import HeldType, held_types
 from alembic_zanith.identifiers import parked_name
 

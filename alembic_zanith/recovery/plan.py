@@ -102,7 +102,7 @@ BEGIN
 END"""
 
 
-def _rename_column(definition: Definition, place: Place) -> Step:
+def rename_column(definition: Definition, place: Place) -> Step:
     """Give the column its name, and its indexes too: their columns are not renamed along.
 
     An index of a partition follows that of its parent, so those come first.
@@ -120,7 +120,7 @@ def _soft_column(definition: Definition, place: Place) -> Iterator[Step]:
     if definition.archiving is not None:
         yield Step((definition.archiving.giving_up,), place.relation)
     yield from _column_parts(definition, place)
-    yield _rename_column(definition, place)
+    yield rename_column(definition, place)
 
 
 def _archived_column(artifact: Artifact, definition: Definition, place: Place) -> Iterator[Step]:
@@ -132,12 +132,12 @@ def _archived_column(artifact: Artifact, definition: Definition, place: Place) -
     add = f"ALTER TABLE {place.relation} ADD COLUMN {quote(column.name)}"
     if definition.generated_expression is not None:
         storage = "VIRTUAL" if column.generated == "v" else "STORED"
-        add += f" {column.type}{_collate(column.collation)}"
+        add += f" {column.type}{collate(column.collation)}"
         add += f" GENERATED ALWAYS AS ({definition.generated_expression}) {storage}"
         yield Step((add,), place.relation)
     else:
         type_ = StandInType.of(column)
-        add += f" {type_.base_type}{_collate(type_.base_collation)}"
+        add += f" {type_.base_type}{collate(type_.base_collation)}"
         statements = (add, *_refill(artifact, definition, type_, place))
         yield Step(statements, place.relation, fill=place.fill)
         if column.needs_stand_in:
@@ -145,10 +145,10 @@ def _archived_column(artifact: Artifact, definition: Definition, place: Place) -
             # since, which is for the user to decide upon.
             yield Step(tuple(type_.restore(place.relation)), place.relation, type_)
     yield from _column_parts(definition, place)
-    yield _rename_column(definition, place)
+    yield rename_column(definition, place)
 
 
-def _collate(collation: str | None) -> str:
+def collate(collation: str | None) -> str:
     return f" COLLATE {collation}" if collation else ""
 
 
@@ -199,7 +199,7 @@ def _refill(
         value = f"CAST({value} AS {type_})"
     statements.append(
         f"ALTER TABLE {place.relation} ALTER COLUMN {name} TYPE {type_}"
-        f"{_collate(column.base_collation)} USING {value}"
+        f"{collate(column.base_collation)} USING {value}"
     )
     statements.append(f"DROP FUNCTION {lookup}")
     if place.fill is not None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
-from alembic_zanith.catalog.relation import relation_by_oid, tree
+from alembic_zanith.catalog.relation import Relation, relation_by_oid, tree
 from alembic_zanith.catalog.user_types import drop_unused_parked_types
 from alembic_zanith.errors import (
     AmbiguousTargetError,
@@ -28,6 +28,8 @@ from alembic_zanith.workspace import Workspace
 
 from .carriers import copies_left, meant, several
 from .definition import Definition
+from .half_made import half_made, take_away
+from .locate import require_source
 from .presence import ParkedRelation, find_all_parked
 from .report import PurgeReport
 from .session import now, reading, require_postgresql, require_transaction
@@ -175,6 +177,9 @@ def _purge(store: ArtifactStore, artifact: Artifact) -> PurgeReport | None:
     artifact = locked  # it may have been restored since it was chosen
     parked = find_all_parked(store.connection, [artifact]).get(artifact.id)
     _refuse_loss(store, artifact, parked)
+    begun = half_made(store, artifact)
+    if begun is not None:
+        take_away(store, begun, _source(store, artifact))
     if parked is not None:
         run(store.connection, _drop_statement(artifact, parked))
         run_all(store.connection, _drop_beside(artifact))
@@ -184,6 +189,14 @@ def _purge(store: ArtifactStore, artifact: Artifact) -> PurgeReport | None:
     if artifact.kind is ArtifactKind.SOFT_DROP_COLUMN and parked is not None:
         return replace(report, warnings=tuple(copies_left(store.connection, artifact)))
     return report
+
+
+def _source(store: ArtifactStore, artifact: Artifact) -> Relation | None:
+    """Return the table that an online restore has begun to bring a column back into."""
+    try:
+        return require_source(store.connection, artifact, force=True)
+    except UnknownObjectError:
+        return None
 
 
 def _refuse_loss(

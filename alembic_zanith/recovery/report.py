@@ -79,20 +79,22 @@ class ArtifactSummary:
 
     `size_bytes` is None where it cannot be told: the column of a live table has no size of its
     own. `present` is False when what was parked no longer exists. `row_estimate` stands in for
-    `artifact.row_count` where the rows were not counted, as for soft drops.
+    `artifact.row_count` where the rows were not counted, as for soft drops. `rows_back` are
+    those of an online restore that has not come to its end; None where there is none.
     """
 
     artifact: Artifact
     size_bytes: int | None
     present: bool
     row_estimate: int | None = None
+    rows_back: int | None = None
 
 
 @dataclass(frozen=True)
 class Inspection:
     """One artifact in full: the way back as SQL, and whether its data is what was parked.
 
-    `actual_checksum` is None when nothing is there to compute it from.
+    `actual_checksum` is None when nothing is there to compute it from, `rows_back` as in `list`.
     """
 
     artifact: Artifact
@@ -102,6 +104,7 @@ class Inspection:
     matches: bool
     size_bytes: int | None
     present: bool
+    rows_back: int | None = None
 
 
 @dataclass(frozen=True)

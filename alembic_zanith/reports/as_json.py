@@ -50,6 +50,7 @@ def summary_json(summary: ArtifactSummary, database: str) -> dict[str, Any]:
     return {
         **artifact_json(summary.artifact, database),
         "row_estimate": summary.row_estimate,
+        "rows_back": summary.rows_back,
         "size_bytes": summary.size_bytes,
         "present": summary.present,
     }
@@ -62,6 +63,7 @@ def inspection_json(inspection: Inspection, database: str) -> dict[str, Any]:
         **artifact_json(artifact, database),
         "size_bytes": inspection.size_bytes,
         "present": inspection.present,
+        "rows_back": inspection.rows_back,
         "checksum_algorithm": artifact.checksum_algorithm,
         "checksum": inspection.expected_checksum,
         "actual_checksum": inspection.actual_checksum,

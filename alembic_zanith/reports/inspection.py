@@ -56,6 +56,9 @@ def _facts(inspection: Inspection, terminal: Terminal, now: dt.datetime) -> Rend
     if artifact.restored_at is not None:
         facts["Restored at"] = words.moment(artifact.restored_at)
         facts["Restored as"] = artifact.restored_as or words.UNKNOWN
+    if inspection.rows_back is not None:
+        back = words.count(inspection.rows_back, "row")
+        facts["Online restore"] = f"unfinished: {back} back; restore-column --online goes on"
     facts["Checksum"] = f"{artifact.checksum_algorithm} {inspection.expected_checksum}"
     for name, value in facts.items():
         grid.add_row(cell(name, "dim"), cell(value))

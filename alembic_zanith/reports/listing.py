@@ -37,7 +37,7 @@ def listing(
     for database, summary in summaries:
         artifact = summary.artifact
         row = [
-            cell(artifact.source, "bold"),
+            cell(_source(summary), "bold"),
             cell(artifact.kind.value),
             cell(_rows(summary)),
             _size(summary),
@@ -51,6 +51,12 @@ def listing(
             row.append(cell(database))
         table.add_row(*row)
     return table
+
+
+def _source(summary: ArtifactSummary) -> str:
+    """Return what it was, and whether an online restore of it has not come to its end."""
+    unfinished = "" if summary.rows_back is None else " (coming back)"
+    return f"{summary.artifact.source}{unfinished}"
 
 
 def _rows(summary: ArtifactSummary) -> str:
