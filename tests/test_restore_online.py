@@ -414,6 +414,18 @@ class TestRefused:
         self._refused(database, said, dry_run=True)
         assert database.do(restore_column, "t.note").restored_as == "t.note"
 
+    @pytest.mark.majors
+    def test_an_index_of_a_table_that_has_got_partitions(self, database: Database) -> None:
+        _archived(
+            database,
+            "CREATE TABLE t (id integer PRIMARY KEY, note text) PARTITION BY RANGE (id);"
+            "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100);"
+            "CREATE INDEX by_note ON t (note); INSERT INTO t VALUES (1, 'x')",
+        )
+        database.execute("CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (100) TO (200)")
+        self._refused(database, "index by_note: its index would be built on all partitions at once")
+        assert database.do(restore_column, "t.note").restored_as == "t.note"
+
     def test_a_table_without_a_key_to_walk_by(self, database: Database) -> None:
         _archived(database, "CREATE TABLE t (id integer PRIMARY KEY, note text)")
         database.execute("ALTER TABLE t DROP CONSTRAINT t_pkey")

@@ -47,7 +47,7 @@ from .failing import Broken
 from .journal import Journal
 from .parts import Parts
 from .returning import Filler, ReturningValues
-from .sessions import as_one, pinned_transaction
+from .sessions import as_one, keep_vacuum_out, pinned_transaction
 from .showing import statements_of
 
 log = logging.getLogger("alembic.zanith")
@@ -146,7 +146,9 @@ class OnlineRestore:
     def _begin(self, seen: Prospect) -> Terms:
         """Make the column, or take up what an earlier run has made."""
         connection, store = self._connection, self.store
-        store.lock(self.artifact.id)
+        locked = store.lock(self.artifact.id)
+        if locked is None or locked.restored_at != self.artifact.restored_at:
+            raise self._journal.gone()
         store.ensure()
         self._seen = seen
         begun = half_made(store, self.artifact)
@@ -176,6 +178,7 @@ class OnlineRestore:
             **Position().as_json(),
         }
         journal = self._journal
+        keep_vacuum_out(connection, seen.relation.name)
         # From here on the table is locked.
         run(connection, as_one(add_column(definition, seen.relation.name)))
         left_out = begin_parts(connection, self.artifact, found.ways, relax=self.asked.relax)
@@ -281,6 +284,7 @@ class OnlineRestore:
         connection, seen, journal = self._connection, self._seen, self._journal
         self.store.lock(self.artifact.id)
         journal.find()
+        keep_vacuum_out(connection, seen.relation.name)
         refuse_taken_column(connection, self.artifact, seen.relation, seen.place.name)
         number = get_column(connection, seen.relation, str(self._definition.working_name)).number
         mark_restored(self.store, report, number)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.errors import DataMissingError
+from alembic_zanith.identifiers import QualifiedName
 from alembic_zanith.locking.retrying import RetryPolicy
 from alembic_zanith.movement.checkpoints import Checkpoint, Checkpoints
 from alembic_zanith.recovery.half_made import HalfMade
 from alembic_zanith.sql import run_all
 
-from .sessions import pinned_transaction
+from .sessions import keep_vacuum_out, pinned_transaction
 
 
 @dataclass
@@ -40,12 +41,16 @@ class Journal:
         """
         found = self.checkpoints.find(self.id)
         if found is None:
-            raise DataMissingError(
-                f"{self.artifact.source} was taken away, or finished, by another session while "
-                "this one was bringing it back. See `alembic zanith-recover list --all`."
-            )
+            raise self.gone()
         self.cursor = dict(found.cursor)
         return found
+
+    def gone(self) -> DataMissingError:
+        """Return the error for an artifact that others have brought back, or purged."""
+        return DataMissingError(
+            f"{self.artifact.source} was brought back or purged by another session while this one "
+            "was bringing it back. See `alembic zanith-recover list --all`."
+        )
 
     def is_done(self, name: str) -> bool:
         return name in self.cursor.get("done", ())
@@ -70,12 +75,16 @@ class Journal:
 
         pinned_transaction(self.store.connection, what, self.policy, once)
 
-    def undo(self, what: str, names: Collection[str], statements: Iterable[str]) -> None:
-        """Run what takes steps away again, and note that they are not done."""
+    def undo(
+        self, what: str, names: Collection[str], statements: Collection[str], table: QualifiedName
+    ) -> None:
+        """Run what takes steps away again from a table, and note that they are not done."""
 
         def once() -> None:
             self.store.lock(self.artifact.id)
             self.find()
+            if statements:
+                keep_vacuum_out(self.store.connection, table)
             run_all(self.store.connection, statements)
             done = [each for each in self.cursor.get("done", ()) if each not in names]
             self.checkpoints.note(self.id, {"done": done})

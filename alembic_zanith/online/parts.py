@@ -30,7 +30,7 @@ from alembic_zanith.recovery.definition import Definition
 from alembic_zanith.sql import run, scalar
 
 from .journal import Journal
-from .sessions import alone_settings, as_one, pinned_transaction
+from .sessions import alone_settings, as_one, keep_vacuum_out, pinned_transaction
 
 log = logging.getLogger("alembic.zanith")
 
@@ -141,6 +141,7 @@ class Parts:
 
         def work() -> None:
             if short.statements:
+                keep_vacuum_out(self._connection, way.relation)
                 run(self._connection, as_one(short.statements))
 
         self.journal.step(what, f"{way.name} {step}", work)
@@ -261,7 +262,8 @@ class Parts:
         self.journal.undo(
             f"Taking {way.part.label} away",
             [f"{way.name} {step}" for step in steps],
-            [statement for short in shorts for statement in short.statements],
+            [as_one(short.statements) for short in shorts],
+            way.relation,
         )
         for step in way.online.undo:
             if isinstance(step, Alone):

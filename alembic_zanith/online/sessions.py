@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.errors import AutocommitRequiredError
-from alembic_zanith.identifiers import literal
+from alembic_zanith.identifiers import QualifiedName, literal
 from alembic_zanith.integrity import pinned_settings, pins, settings_now
 from alembic_zanith.locking.connections import backend_pid, connection_beside
 from alembic_zanith.locking.retrying import RetryPolicy
@@ -99,6 +99,16 @@ def one_at_a_time(connection: Connection, artifact: Artifact) -> Iterator[None]:
         if (second.dialect.server_version_info or ()) >= (17,):
             run(second, "SET LOCAL transaction_timeout = 0")
         yield
+
+
+def keep_vacuum_out(connection: Connection, table: QualifiedName) -> None:
+    """Wait for an autovacuum of a table to end, or to be cancelled, before a stronger lock.
+
+    PostgreSQL cancels it for whoever has waited for `deadlock_timeout`, a second, and all that read
+    and write would queue up behind one who waits for ACCESS EXCLUSIVE. Behind this lock none does.
+    https://www.postgresql.org/docs/current/routine-vacuuming.html#AUTOVACUUM
+    """
+    run(connection, f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")
 
 
 def as_one(statements: Iterable[str]) -> str:
