@@ -111,11 +111,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--run-slow"):
         return
     skip = pytest.mark.skip(reason="slow: runs with --run-slow")
-    in_matrix = config.getoption("--majors")
     for item in items:
-        if item.get_closest_marker("slow") and not (
-            in_matrix and item.get_closest_marker("majors")
-        ):
+        if item.get_closest_marker("slow"):
             item.add_marker(skip)
 
 
