@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import click
 import pytest
 from pytest_alembic import Config, runner
 from pytest_alembic import tests as standard_tests
@@ -19,12 +21,15 @@ from pytest_alembic.runner import MigrationContext
 from pytest_alembic.tests.experimental.downgrade_leaves_no_trace import (
     test_downgrade_leaves_no_trace as leaves_no_trace,
 )
+from rich.console import Console
 
+from alembic_zanith.movement.progress import shown
 from alembic_zanith.operations.registry import OPERATIONS
+from devtools.record_demo import without_bars
 from sample_project.demo import __main__ as demo
 from sample_project.demo.evidence import collect, comparison
 from sample_project.demo.narrator import Narrator
-from sample_project.demo.stage import PROJECT, copy_project
+from sample_project.demo.stage import PROJECT, copy_project, lines_of
 from tests.support.database import Database
 from tests.support.project import Project, Script
 from tests.support.renaming import answering
@@ -131,6 +136,7 @@ def test_the_demo_gets_everything_back_and_leaves_nothing_behind() -> None:
     assert files_of_the_checkout() == before
     drawn = [line for line in drawn_lines() if line.startswith("$ ") or line.endswith("same")]
     assert len(drawn) > 10
+    assert not [line for line in drawn_lines() if "━" in line]
     assert set(drawn) <= set(done.stdout.splitlines())
 
 
@@ -212,6 +218,21 @@ def test_the_demo_is_in_colour_only_where_somebody_sees_it(
     monkeypatch.setenv("FORCE_COLOR", "1")
     Narrator().command(["alembic", "check"])
     assert "\x1b[" in capsys.readouterr().out
+
+
+def test_a_bar_is_gone_from_the_demo_when_it_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    written = io.StringIO()
+    with shown("backfill", 2, console=Console(file=written, force_terminal=True)) as bar:
+        bar.moved(2)
+    output = f"before\n{written.getvalue()}after\n"
+    Narrator().output(lines_of(io.BytesIO(output.encode())))
+    told = capsys.readouterr().out
+    assert "2/2" in told
+    assert click.unstyle(without_bars(told)) == "before\nafter\n"
 
 
 def test_models_and_revisions_agree_with_everything_parked(shop: Project) -> None:
