@@ -20,6 +20,9 @@ TITLE = "python3 dev.py demo"
 # Chapters to show, and how many of a chapter's commands; None is all of them.
 CHAPTERS = {3: None, 4: 2, 6: None, 8: None}
 
+# From the cursor hidden to the cursor back, and the line above erased, as rich does it.
+_BAR = re.compile(r"\x1b\[\?25l.*?\x1b\[\?25h\r\x1b\[1A\x1b\[2K", re.DOTALL)
+
 # rich's own template loads a font from the network; the reader's own will do.
 _SVG = """\
 <svg xmlns="http://www.w3.org/2000/svg" class="rich-terminal" viewBox="0 0 {width} {height}">
@@ -58,16 +61,19 @@ def main(arguments: list[str]) -> int:
         [sys.executable, "-m", "sample_project.demo"],
         env={**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(COLUMNS)},
         stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
         check=True,
     )
     console = Console(record=True, width=COLUMNS, file=Path(os.devnull).open("w"))  # noqa: SIM115
-    console.print(Text.from_ansi(excerpt(done.stdout)), soft_wrap=False)
+    console.print(Text.from_ansi(excerpt(without_bars(done.stdout.decode()))), soft_wrap=False)
     svg = console.export_svg(title=TITLE, code_format=_SVG, unique_id="demo")
     lines = (line.rstrip() for line in svg.splitlines())
     Path(target).write_text("\n".join([*lines, ""]), encoding="utf-8")
     return 0
+
+
+def without_bars(output: str) -> str:
+    """Return what is left when the bars are done: a terminal erases them."""
+    return _BAR.sub("", output)
 
 
 def excerpt(output: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
+import io
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
+import click
 import pytest
 from pytest_alembic import Config, runner
 from pytest_alembic import tests as standard_tests
@@ -18,20 +21,28 @@ from pytest_alembic.runner import MigrationContext
 from pytest_alembic.tests.experimental.downgrade_leaves_no_trace import (
     test_downgrade_leaves_no_trace as leaves_no_trace,
 )
+from rich.console import Console
 
+from alembic_zanith.movement.progress import shown
+from alembic_zanith.operations.registry import OPERATIONS
+from devtools.record_demo import without_bars
 from sample_project.demo import __main__ as demo
 from sample_project.demo.evidence import collect, comparison
 from sample_project.demo.narrator import Narrator
-from sample_project.demo.stage import PROJECT, copy_project
+from sample_project.demo.stage import PROJECT, copy_project, lines_of
 from tests.support.database import Database
 from tests.support.project import Project, Script
+from tests.support.renaming import answering
 from tests.support.running import contained
 from tests.support.swapping import code
 
 ROOT = PROJECT.parent
 BEFORE_THE_DROPS = "0006"
 DROPS = ("0007", "0008", "0009", "0010")
-BY_HAND = ("0011", "0012", "0013", "0014", "0015")
+AFTER_THE_DROPS = tuple(f"00{number}" for number in range(11, 20))
+EXPAND_AND_CONTRACT = ("0016", "0017")
+RENAME = "0018"
+ONLINE_ARCHIVE = "0019"
 
 PYTEST_ALEMBIC_TESTS = (
     standard_tests.test_single_head_revision,
@@ -60,6 +71,11 @@ def seeded(shop: Project) -> Project:
 def revision(shop: Project, name: str) -> Script:
     (path,) = shop.versions.glob(f"{name}_*.py")
     return Script(name, path)
+
+
+def forget(shop: Project, *names: str) -> None:
+    for name in names:
+        revision(shop, name).path.unlink()
 
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -106,7 +122,7 @@ def test_the_demo_gets_everything_back_and_leaves_nothing_behind() -> None:
     refusal = (
         "1. drop_table audit_log, by execute: destructive (80), drops_table_with_data, raw_sql"
     )
-    assert f"{refusal}\n   where: revision 0017" in done.stdout
+    assert f"{refusal}\n   where: revision 0021" in done.stdout
     assert done.stdout.count("Exit status 255.") == 1
     assert "audit_log is parked as" in done.stdout
     rows = re.search(r"Nothing was lost: ([\d,]+) rows", done.stdout)
@@ -120,6 +136,7 @@ def test_the_demo_gets_everything_back_and_leaves_nothing_behind() -> None:
     assert files_of_the_checkout() == before
     drawn = [line for line in drawn_lines() if line.startswith("$ ") or line.endswith("same")]
     assert len(drawn) > 10
+    assert not [line for line in drawn_lines() if "━" in line]
     assert set(drawn) <= set(done.stdout.splitlines())
 
 
@@ -203,6 +220,21 @@ def test_the_demo_is_in_colour_only_where_somebody_sees_it(
     assert "\x1b[" in capsys.readouterr().out
 
 
+def test_a_bar_is_gone_from_the_demo_when_it_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    written = io.StringIO()
+    with shown("backfill", 2, console=Console(file=written, force_terminal=True)) as bar:
+        bar.moved(2)
+    output = f"before\n{written.getvalue()}after\n"
+    Narrator().output(lines_of(io.BytesIO(output.encode())))
+    told = capsys.readouterr().out
+    assert "2/2" in told
+    assert click.unstyle(without_bars(told)) == "before\nafter\n"
+
+
 def test_models_and_revisions_agree_with_everything_parked(shop: Project) -> None:
     shop.upgrade()
     assert "No new upgrade operations detected" in shop.alembic("check").succeeded().output
@@ -213,8 +245,7 @@ def test_the_four_drops_are_as_autogenerate_writes_them(shop: Project) -> None:
     kept = [revision(shop, name) for name in DROPS]
     upgrades = [script.upgrade for script in kept]
     downgrades = [script.downgrade for script in kept]
-    for script in [*kept, *(revision(shop, name) for name in BY_HAND)]:
-        script.path.unlink()
+    forget(shop, *DROPS, *AFTER_THE_DROPS)
     fresh = shop.autogenerate("all four at once")
     for bodies, now in ((upgrades, fresh.upgrade), (downgrades, fresh.downgrade)):
         for body in bodies:
@@ -238,8 +269,8 @@ def test_old_orders_get_their_reference_in_batches(shop: Project) -> None:
     seeded(shop)
     said = shop.upgrade().output
     orders = shop.database.scalar("SELECT count(*) FROM orders")
-    assert f"{orders:,} rows in batches" in said
-    assert shop.database.scalar("SELECT count(DISTINCT reference) FROM orders") == orders
+    assert f"'YYYYMM-') || id\"}}): {orders:,} rows in batches" in said
+    assert shop.database.scalar("SELECT count(DISTINCT invoice_number) FROM orders") == orders
 
 
 def test_order_items_are_rebuilt_and_the_old_table_is_kept(shop: Project) -> None:
@@ -253,6 +284,68 @@ def test_order_items_are_rebuilt_and_the_old_table_is_kept(shop: Project) -> Non
         " WHERE kind = 'rebuild_table'"
     )
     assert shop.database.rows(rows.format(kept)) == before
+
+
+def test_the_pair_is_as_zanith_expand_writes_it(shop: Project) -> None:
+    kept = [revision(shop, name) for name in EXPAND_AND_CONTRACT]
+    bodies = [(script.upgrade, script.downgrade) for script in kept]
+    forget(shop, *EXPAND_AND_CONTRACT, RENAME, ONLINE_ARCHIVE)
+    shop.upgrade()
+    ids = ("--rev-id", "0016", "--contract-rev-id", "0017")
+    shop.alembic("zanith-expand", "rename", "orders.reference", "invoice_number", *ids).succeeded()
+    fresh = [revision(shop, name) for name in EXPAND_AND_CONTRACT]
+    assert [(script.upgrade, script.downgrade) for script in fresh] == bodies
+
+
+def test_the_old_and_the_new_version_run_side_by_side_in_between(shop: Project) -> None:
+    seeded(shop)
+    expanded, contracted = EXPAND_AND_CONTRACT
+    shop.upgrade(expanded)
+    shop.database.execute("UPDATE orders SET reference = 'of the old one' WHERE id = 1")
+    shop.database.execute("UPDATE orders SET invoice_number = 'of the new one' WHERE id = 2")
+    assert shop.database.rows("SELECT reference, invoice_number FROM orders WHERE id < 3") == [
+        ("of the old one", "of the old one"),
+        ("of the new one", "of the new one"),
+    ]
+    differ = "SELECT count(*) FROM orders WHERE reference IS DISTINCT FROM invoice_number"
+    assert shop.database.scalar(differ) == 0
+    shop.upgrade(contracted)
+    shop.database.execute("UPDATE orders SET invoice_number = 'new' WHERE id = 3")
+    shop.downgrade(expanded)
+    assert shop.database.scalar("SELECT reference FROM orders WHERE id = 3") == "new"
+
+
+def test_the_rename_is_as_autogenerate_writes_it_after_a_yes(shop: Project) -> None:
+    kept = revision(shop, RENAME)
+    upgrade, downgrade = kept.upgrade, kept.downgrade
+    forget(shop, RENAME, ONLINE_ARCHIVE)
+    shop.upgrade()
+    with answering(True) as asked:
+        fresh = shop.autogenerate("renamed")
+    assert len(asked) == 1
+    assert code(upgrade) in code(fresh.upgrade)
+    assert code(downgrade) in code(fresh.downgrade)
+
+
+def test_an_order_placed_after_its_total_went_gets_one_in_the_downgrade(shop: Project) -> None:
+    seeded(shop)
+    totals = "SELECT id, total FROM orders WHERE id <= 30000 ORDER BY id"
+    before = shop.database.rows(totals)
+    shop.upgrade()
+    shop.database.execute(
+        "INSERT INTO orders (id, customer_id, status) VALUES (30001, 7, 'paid');"
+        "INSERT INTO order_items (order_id, product_id, quantity, unit_price)"
+        " VALUES (30001, 3, 2, 5.55), (30001, 4, 1, 1.00)"
+    )
+    shop.downgrade(RENAME)
+    assert shop.database.rows(totals) == before
+    assert shop.database.scalar("SELECT total FROM orders WHERE id = 30001") == Decimal("12.10")
+
+
+def test_every_operation_is_in_a_revision() -> None:
+    scripts = (PROJECT / "migrations" / "versions").glob("*.py")
+    used = re.findall(r"\bop\.(\w+)\(", "".join(script.read_text() for script in scripts))
+    assert set(OPERATIONS) - set(used) == set()
 
 
 def test_it_goes_down_to_nothing_and_up_again(shop: Project) -> None:
@@ -281,9 +374,8 @@ def test_it_passes_the_standard_tests_of_pytest_alembic(
 def test_a_downgrade_leaves_no_trace_that_pytest_alembic_sees(shop: Project) -> None:
     """Its strictest test, which goes up and down inside savepoints of a connection it shares."""
     # 0012 commits batch by batch, which nothing can do inside of a transaction of somebody else's,
-    # and 0015 keeps its old table; those between them go along.
-    for name in ("0012", "0013", "0014", "0015"):
-        revision(shop, name).path.unlink()
+    # as do 0016 and 0019, and 0015 keeps its old table; those between them go along.
+    forget(shop, *AFTER_THE_DROPS[1:])
     shop.edit_env(
         r"^    with connectable\.connect\(\) as connection:$",
         "    connectable = config.attributes.get('connection') or connectable\n"

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.url:
         os.environ["TEST_POSTGRES_URL"] = options.url
     narrator = Narrator()
-    narrator.title("alembic-zanith: a shop drops six things and gets them all back")
+    narrator.title("alembic-zanith: a shop drops seven things and gets them all back")
     try:
         with stage(narrator) as set_up:
             nothing_lost = tell(set_up)

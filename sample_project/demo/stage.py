@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import sqlalchemy as sa
 
@@ -52,11 +53,9 @@ class Stage:
             env=self._environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
         ) as process:
             assert process.stdout is not None
-            self.narrator.output((line.rstrip("\n") for line in process.stdout), leave_out)
+            self.narrator.output(lines_of(process.stdout), leave_out)
         if refused:
             if not process.returncode:
                 raise DemoFailed("The command should have been refused.")
@@ -171,6 +170,12 @@ def copy_project(folder: Path, url: sa.URL) -> None:
         for line in ini.read_text(encoding="utf-8").splitlines()
     ]
     ini.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def lines_of(output: IO[bytes]) -> Iterator[str]:
+    """Yield lines as they come. A bar goes back to where its line began, which is no new line."""
+    for line in output:
+        yield line.decode().removesuffix("\n")
 
 
 def _version(url: sa.URL) -> str:
