@@ -97,6 +97,12 @@ SELECT current_user::text AS role,
 """
 
 
+def may_read(connection: Connection, table: QualifiedName) -> bool:
+    """Tell whether the role may read a table that is there."""
+    found = rows(connection, _RIGHTS, schema=table.schema, table=table.name, right="SELECT")
+    return bool(found and found[0].may_look and found[0].may_use)
+
+
 def require_right_on_list(connection: Connection, table: QualifiedName, right: str) -> None:
     """Make sure that the role has a right, as GRANT names it, on the list of what is parked.
 

@@ -18,6 +18,7 @@ from alembic_zanith.errors import (
     FillError,
     IntegrityError,
     KeyChangedError,
+    MissingPrivilegeError,
     NameTakenError,
     NotOnlineError,
     OtherDefinitionError,
@@ -25,7 +26,13 @@ from alembic_zanith.errors import (
 )
 from alembic_zanith.movement.walk import Walk
 from alembic_zanith.online import restore_column_online, sessions
-from alembic_zanith.recovery import archive_column, purge, restore_column, soft_drop_column
+from alembic_zanith.recovery import (
+    archive_column,
+    list_artifacts,
+    purge,
+    restore_column,
+    soft_drop_column,
+)
 from alembic_zanith.workspace import Workspace
 from tests.support.backfills import KEYS, writers
 from tests.support.database import Database
@@ -737,3 +744,31 @@ def test_where_the_drivers_pid_is_not_the_servers_no_setting_is_the_sessions(
     monkeypatch.setattr(sessions, "session_settings", None)
     online(database, "t.note", batch_size=100)
     assert content(database) == content(twin)
+
+
+def test_a_role_that_may_not_read_checkpoints_restores_all_but_what_is_half_made(
+    database: Database,
+) -> None:
+    owner = database.role("owner")
+    database.execute(
+        f"CREATE TABLE t (id int PRIMARY KEY, note text); INSERT INTO t VALUES (1, 'a');"
+        f"ALTER TABLE t OWNER TO {owner}; GRANT ALL ON SCHEMA public TO {owner}"
+    )
+    artifact = database.do(archive_column, "t", "note")
+    database.execute(
+        f"GRANT ALL ON _zanith_migration_artifacts TO {owner};"
+        f"GRANT ALL ON SCHEMA _zanith_archive TO {owner};"
+        f"GRANT ALL ON ALL TABLES IN SCHEMA _zanith_archive TO {owner}"
+    )
+    with database.begin(role=owner) as connection:
+        assert [each.artifact.id for each in list_artifacts(connection)] == [artifact.id]
+    working = artifact.definition["working_name"]
+    database.execute(f'ALTER TABLE t ADD "{working}" text')
+    with database.begin(role=owner) as connection:
+        refused = pytest.raises(MissingPrivilegeError, match="GRANT SELECT, INSERT, UPDATE, DELETE")
+        with refused:
+            restore_column(connection, "t.note")
+    database.execute(f'ALTER TABLE t DROP "{working}"')
+    with database.begin(role=owner) as connection:
+        restore_column(connection, "t.note")
+    assert database.rows("SELECT id, note FROM t") == [(1, "a")]

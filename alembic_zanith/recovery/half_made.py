@@ -11,11 +11,12 @@ from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.bookkeeping import columns_present
 from alembic_zanith.catalog.column_parts import OwnedSequence, SequenceFill
 from alembic_zanith.catalog.relation import Relation, tree
-from alembic_zanith.errors import BusyError
+from alembic_zanith.errors import BusyError, MissingPrivilegeError
 from alembic_zanith.identifiers import quote
 from alembic_zanith.integrity import pinned_settings
 from alembic_zanith.models import ArtifactKind
 from alembic_zanith.movement.checkpoints import TABLE, Checkpoint, Checkpoints
+from alembic_zanith.privileges import may_read
 from alembic_zanith.sql import rows, run, run_all, scalar
 
 from .carriers import known_oid
@@ -72,17 +73,42 @@ def half_made(store: ArtifactStore, artifact: Artifact) -> HalfMade | None:
         if TABLE not in columns_present(connection, store.schema):
             return None
         checkpoints = Checkpoints(connection, store.schema)
+        if not may_read(connection, checkpoints.table):
+            _refuse_if_begun(connection, artifact, checkpoints)
+            return None
         found = checkpoints.find(HalfMade.checkpoint_id(artifact.id))
     return None if found is None else HalfMade(artifact, found)
 
 
+def _refuse_if_begun(connection: Connection, artifact: Artifact, checkpoints: Checkpoints) -> None:
+    """Raise where a column is half made, of which this role may not know how far."""
+    name = Definition.from_json(artifact.definition).working_name
+    there = (
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c"
+        " ON c.oid = a.attrelid WHERE a.attname = :name AND NOT a.attisdropped"
+        " AND c.relkind IN ('r', 'p'))"
+    )
+    if scalar(connection, there, name=name):
+        role = str(scalar(connection, "SELECT CAST(current_user AS text)"))
+        raise MissingPrivilegeError(
+            f"An online restore of {artifact.source} is unfinished, and role {role} may not read "
+            f"how far it is. Nothing has changed. Let the owner of {checkpoints.table.display} "
+            f"run:\n  GRANT SELECT, INSERT, UPDATE, DELETE ON {checkpoints.table} TO {quote(role)};"
+        )
+
+
 def rows_back(store: ArtifactStore) -> dict[str, int]:
-    """Return how many rows unfinished online restores have brought back, by artifact id."""
+    """Return how many rows unfinished online restores have brought back, by artifact id.
+
+    Nothing for a role that may not know.
+    """
     connection = store.connection
     with pinned_settings(connection):
-        if TABLE not in columns_present(connection, store.schema):
+        checkpoints = Checkpoints(connection, store.schema)
+        is_there = TABLE in columns_present(connection, store.schema)
+        if not is_there or not may_read(connection, checkpoints.table):
             return {}
-        found = Checkpoints(connection, store.schema).of(OPERATION)
+        found = checkpoints.of(OPERATION)
     return {each.cursor["artifact"]: each.rows_done for each in found}
 
 
