@@ -75,6 +75,11 @@ class Artifact:
         return not is_restored or self.kind is ArtifactKind.ARCHIVE_COLUMN
 
     @property
+    def is_being_archived(self) -> bool:
+        """Whether it is parked by an online archive that has not come to its end."""
+        return "archiving" in self.definition
+
+    @property
     def source_name(self) -> QualifiedName:
         """The table it was, or whose column it was."""
         return QualifiedName(self.source_schema, self.source_table)

@@ -20,6 +20,7 @@ from alembic.operations.base import AbstractOperations
 from alembic.operations.batch import BatchOperationsImpl
 from alembic.runtime import plugins
 from alembic.runtime.migration import MigrationContext, RevisionStep
+from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.pool.base import _ConnectionFairy
 
 from .errors import ZanithError
@@ -119,11 +120,26 @@ def _with_its_end(call: Callable[..., Any], context: MigrationContext) -> Callab
     def whole(*args: Any, **kw: Any) -> None:
         put_off: dict[str, Callable[[], None]] = {}
         setattr(context, _AT_END, put_off)
-        call(*args, **kw)
+        try:
+            call(*args, **kw)
+        except PendingRollbackError as error:
+            # The end of an `autocommit_block()`, which works on a connection that is lost by then.
+            meant = _own_error_behind(error)
+            if meant is None:
+                raise
+            raise meant from meant.__cause__
         for work in put_off.values():
             work()
 
     return whole
+
+
+def _own_error_behind(error: BaseException) -> ZanithError | None:
+    """Return the error of ours that another one came after, and hides."""
+    behind = error.__context__
+    while behind is not None and not isinstance(behind, ZanithError):
+        behind = behind.__context__
+    return behind
 
 
 def at_end_of_revision(context: MigrationContext) -> dict[str, Callable[[], None]] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -20,13 +21,15 @@ from alembic_zanith import recovery
 from alembic_zanith.errors import (
     ConfigurationError,
     DataMissingError,
+    KeyChangedError,
     MissingPrivilegeError,
     NoKeyError,
     NotDroppableError,
     UnknownObjectError,
     ZanithError,
 )
-from alembic_zanith.online import OnlineArchive
+from alembic_zanith.locking.retrying import RetryPolicy
+from alembic_zanith.online import OnlineArchive, archiving
 from alembic_zanith.operations import ArchiveColumnOp
 from tests.conftest import MakeProject
 from tests.support.backfills import Killed, make_table, rows_done, wait_for_walk, writers
@@ -304,6 +307,134 @@ def test_a_purge_takes_along_what_is_copied_and_a_run_says_so(shop: Database) ->
     assert shop.rows(ARCHIVES) == []
     with pytest.raises(DataMissingError, match="which was purged before its values were archived"):
         archived(shop, "code")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("ALTER TABLE orders DROP twice, DROP id; ALTER TABLE orders ADD id serial PRIMARY KEY",
+         "it is another column now"),
+        ("ALTER TABLE orders DROP twice; ALTER TABLE orders ALTER id TYPE bigint", "another type"),
+        ("ALTER TABLE orders DROP CONSTRAINT orders_pkey", "no primary key and no unique index"),
+        ("CREATE TABLE heirs () INHERITS (orders)", "other tables inherit from it now"),
+        ("ALTER TABLE orders RENAME id TO number_of_it", "or is gone"),
+    ],
+)  # fmt: skip
+def test_where_the_key_is_another_one_meanwhile_nothing_is_dropped(
+    shop: Database, change: str, reason: str
+) -> None:
+    broken_off(shop)
+    shop.execute(change)
+    with pytest.raises(KeyChangedError, match=reason) as refused:
+        archived(shop, "code")
+    assert "all of its values are there" in str(refused.value)
+    assert shop.rows(PARKED)
+    shop.do(recovery.restore_column, "orders.code")
+
+
+def test_it_is_compared_again_for_each_time_that_it_waits_for_its_lock(database: Database) -> None:
+    """A partition comes back, and keys are exchanged, while a report is in the way of the drop."""
+    database.execute(
+        "CREATE TABLE orders (id int PRIMARY KEY, note text) PARTITION BY RANGE (id);"
+        "CREATE TABLE low PARTITION OF orders FOR VALUES FROM (0) TO (5);"
+        "CREATE TABLE high PARTITION OF orders FOR VALUES FROM (5) TO (50);"
+        "INSERT INTO orders SELECT g, 'n' || g FROM generate_series(1, 10) AS g"
+    )
+    compared = OnlineArchive._compared
+    rounds: list[Any] = []
+    url = database.url().set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def and_then(self: OnlineArchive, artifact: Any) -> Any:
+        result = compared(self, artifact)
+        rounds.append(result)
+        if len(rounds) == 2:
+            database.execute("ALTER TABLE orders ATTACH PARTITION high FOR VALUES FROM (5) TO (50)")
+        if len(rounds) == 3:
+            report.rollback()
+        elif len(rounds) == 1:
+            report.execute("SELECT count(*) FROM low")
+        return result
+
+    with pytest.MonkeyPatch.context() as patch, psycopg.connect(url) as report:
+        patch.setattr(OnlineArchive, "_compared", and_then)
+        patch.setattr(archiving, "_TO_THE_END", RetryPolicy(attempts=20, first_wait=0.01))
+        with slowly(database, "note", batch_size=1, pause=0.3) as failed:
+            database.execute("ALTER TABLE orders DETACH PARTITION high")
+    assert failed == []
+    assert len(rounds) >= 4
+    database.do(recovery.restore_column, "orders.note")
+    assert database.rows("SELECT id, note FROM orders WHERE note IS DISTINCT FROM 'n' || id") == []
+    assert database.scalar("SELECT count(*) FROM orders") == 10
+
+
+def test_a_partition_that_is_detached_meanwhile_keeps_its_values_and_is_named(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.execute(
+        "CREATE TABLE orders (id int PRIMARY KEY, note text) PARTITION BY RANGE (id);"
+        "CREATE TABLE low PARTITION OF orders FOR VALUES FROM (0) TO (5);"
+        "CREATE TABLE high PARTITION OF orders FOR VALUES FROM (5) TO (50);"
+        "INSERT INTO orders SELECT g, 'n' || g FROM generate_series(1, 10) AS g"
+    )
+    with slowly(database, "note", batch_size=1, pause=0.3) as failed:
+        database.execute("ALTER TABLE orders DETACH PARTITION high")
+    assert failed == []
+    (name,) = [each.partition(".")[2] for (each,) in database.rows(PARKED)]
+    assert f"rows are not archived. They are in its own column {name}" in caplog.text
+    report = database.do(recovery.restore_column, "orders.note")
+    assert f"They are in its own column {name}." in report.warnings[0]
+    assert database.scalar(f"SELECT count(*) FROM high WHERE \"{name}\" = 'n' || id") == 6
+
+
+def test_what_is_begun_is_listed_and_a_call_without_online_says_where_it_is(
+    project: Project,
+) -> None:
+    project.database.execute(SHOP)
+    broken_off(project.database)
+    assert "orders.code (being archived)" in project.alembic("zanith-recover", "list").output
+    inspected = project.alembic("zanith-recover", "inspect", "orders.code").output
+    assert "unfinished: the upgrade goes on" in inspected
+    project.revision("op.archive_column('orders', 'code')")
+    said = project.alembic("upgrade", "head").failed().output
+    assert "by an archive that is not finished; alembic zanith-recover restore-column" in said
+
+
+def test_one_that_was_done_and_purged_is_not_done_again(project: Project) -> None:
+    project.database.execute(f"{SHOP}; CREATE TABLE flag ()")
+    call = "op.archive_column('orders', 'code', online=True)"
+    project.revision(f"{in_block(call)}\nop.execute('SELECT 1 / (SELECT count(*) FROM flag)')")
+    assert project.alembic("upgrade", "head").exit_code != 0
+    project.database.do(recovery.purge, "orders.code")
+    project.database.execute("INSERT INTO flag DEFAULT VALUES")
+    assert "was done by an earlier run" in project.upgrade().output
+
+
+def test_a_lost_connection_is_told_in_place_of_what_it_leads_to(project: Project) -> None:
+    project.database.execute(SHOP)
+    project.revision(
+        in_block("op.archive_column('orders', 'code', online=True, batch_size=10, pause=0.1)")
+    )
+    upgrade = Killed.start(project.root)
+    wait_for_walk(project.database, upgrade)
+    project.database.kill_connections()
+    said, _ = upgrade.process.communicate(timeout=60)
+    assert upgrade.process.returncode != 0
+    assert "archive_column('orders', 'code') was broken off" in said
+    assert "Run the upgrade again: it goes on where it was" in said
+    assert "invalid transaction" not in said
+
+
+def test_ctrl_c_says_how_to_go_on(project: Project) -> None:
+    project.database.execute(SHOP)
+    project.revision(
+        in_block("op.archive_column('orders', 'code', online=True, batch_size=10, pause=0.1)")
+    )
+    upgrade = Killed.start(project.root)
+    wait_for_walk(project.database, upgrade)
+    upgrade.process.send_signal(signal.SIGINT)
+    said, _ = upgrade.process.communicate(timeout=60)
+    assert upgrade.process.returncode != 0
+    assert "archive_column('orders', 'code') was broken off. The column is parked" in said
 
 
 def test_a_revision_that_fails_later_finds_it_done(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -16,9 +17,12 @@ from alembic_zanith.identifiers import quote
 from alembic_zanith.integrity import CHECKSUM_ALGORITHM, Content, pinned_settings
 from alembic_zanith.models import ArtifactKind
 from alembic_zanith.recovery.definition import Definition
+from alembic_zanith.recovery.members import cut_off
 from alembic_zanith.sql import run, run_all
 
 from .parking import archiving_of, rewritten
+
+log = logging.getLogger("alembic.zanith")
 
 
 def drop_archived(
@@ -29,6 +33,9 @@ def drop_archived(
     Call it in a transaction that has locked the table.
     """
     connection, archiving = store.connection, archiving_of(artifact)
+    below = tree(connection, relation)
+    for warning in cut_off(connection, artifact, archiving.definition, below):
+        log.warning("%s", warning.replace("did not come back", "are not archived"))
     with pinned_settings(connection):
         run_all(connection, _moving_sequences(connection, relation, artifact))
         column = quote(str(artifact.parked_column))

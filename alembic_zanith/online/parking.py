@@ -7,8 +7,9 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
-from alembic_zanith.catalog.relation import Relation
-from alembic_zanith.errors import NoKeyError, NotDroppableError
+from alembic_zanith.catalog.relation import Relation, columns, tree
+from alembic_zanith.catalog.unique_keys import unique_keys
+from alembic_zanith.errors import KeyChangedError, NoKeyError, NotDroppableError
 from alembic_zanith.integrity import pinned_settings
 from alembic_zanith.movement.keys import Key, choose_key
 from alembic_zanith.recovery.archive_schema import ensure_archive_schema
@@ -33,7 +34,7 @@ def park_for_archive(
     once the values are copied.
     """
     connection = store.connection
-    relation, original = begin(connection, table, column, schema)
+    relation, original = begin(store, table, column, schema)
     key = archive_key(connection, relation, original, call)
     if original.generated:
         raise NotDroppableError(
@@ -79,6 +80,36 @@ def walking_key(connection: Connection, relation: Relation, column: str, call: s
         f"{call} cannot copy in batches: {relation.name.display} has no key to walk by, because "
         f"{found}. Nothing of it has changed now. Leave out online=True, or use "
         f"op.soft_drop_column({relation.name.name!r}, {column!r}), which needs no key."
+    )
+
+
+def require_same_key(
+    connection: Connection, relation: Relation, artifact: Artifact, call: str
+) -> None:
+    """Make sure that rows are told by what they were told by when their column was parked.
+
+    Raises `KeyChangedError`.
+    """
+    key = archiving_of(artifact).definition.key
+    now = {each.name: (each.number, each.type_oid) for each in columns(connection, relation)}
+    names = [each.name for each in key]
+    has_heirs = not relation.is_partitioned and len(tree(connection, relation)) > 1
+    if any(now.get(each.name) != (each.number, each.type_oid) for each in key):
+        reason = "it is another column now, or has another type, or is gone"
+    elif has_heirs:
+        reason = "other tables inherit from it now, whose rows it does not tell apart"
+    elif not any(
+        each.is_not_null and {*each.columns} <= {*names}
+        for each in unique_keys(connection, relation)
+    ):
+        reason = "no primary key and no unique index over NOT NULL columns has it now"
+    else:
+        return
+    raise KeyChangedError(
+        f"{call} cannot go on: its values are told by {', '.join(names)} of "
+        f"{relation.name.display}, and {reason}. The column is parked (artifact {artifact.id}), "
+        "and all of its values are there. Put the key back as it was and run the upgrade again, or "
+        f"bring the column back: alembic zanith-recover restore-column {artifact.source}"
     )
 
 

@@ -69,7 +69,7 @@ class ArchiveColumnOp(DropColumnOperation):
         online: bool = False,
         batch_size: int = DEFAULT_BATCH_SIZE,
         pause: float = 0,
-    ) -> Artifact:
+    ) -> Artifact | None:
         """Copy a column to the archive schema, by the key of its table, and drop it.
 
         e.g.::
@@ -110,16 +110,18 @@ class ArchiveColumnOp(DropColumnOperation):
          autocommit.
         :param batch_size: rows that one batch reads, 10,000 by default; for `online`.
         :param pause: seconds between two batches, 0 by default; for `online`.
-        :return: the :class:`.Artifact` that says where the data is.
+        :return: the :class:`.Artifact` that says where the data is; None where an earlier run of
+         the revision has done it `online`, and the artifact was purged since.
 
         Raises `NoKeyError` for a table without a key (`op.soft_drop_column` needs none),
         `UnknownObjectError` for a table or column that does not exist, `DependentObjectsError`
-        where a real DROP would be refused, `NotDroppableError` for a generated column `online`,
-        `MissingPrivilegeError`, `OfflineModeError` in `--sql` mode, `TransactionRequiredError` in
-        an autocommit block without `online` and `AutocommitRequiredError` outside of one with it,
-        and `UnsupportedDatabaseError` on a database that is not PostgreSQL.
+        where a real DROP would be refused, `NotDroppableError` for a generated column and
+        `KeyChangedError` where the key changes meanwhile, both `online`, `MissingPrivilegeError`,
+        `OfflineModeError` in `--sql` mode, `TransactionRequiredError` in an autocommit block
+        without `online`, `AutocommitRequiredError` outside of one with it, and
+        `UnsupportedDatabaseError` on a database that is not PostgreSQL.
         """
-        artifact: Artifact = operations.invoke(
+        artifact: Artifact | None = operations.invoke(
             cls(
                 table_name,
                 column_name,
@@ -163,14 +165,15 @@ class ArchiveColumnOp(DropColumnOperation):
 
 
 @Operations.implementation_for(ArchiveColumnOp)
-def archive_column(operations: Operations, operation: ArchiveColumnOp) -> Artifact:
+def archive_column(operations: Operations, operation: ArchiveColumnOp) -> Artifact | None:
     if not operation.online:
         return park_column(operations, operation)
     # Here, because most runs archive nothing.
     from .archiving import archived_online
 
     artifact = archived_online(operations, operation)
-    log_parked(artifact)
+    if artifact is not None:
+        log_parked(artifact)
     return artifact
 
 

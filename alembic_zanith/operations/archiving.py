@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .archive_column import ArchiveColumnOp
 
 
-def archived_online(operations: Operations, operation: ArchiveColumnOp) -> Artifact:
+def archived_online(operations: Operations, operation: ArchiveColumnOp) -> Artifact | None:
     """Archive a column in steps; see `op.archive_column`."""
     call = f"{operation}, online"
     context = operations.migration_context

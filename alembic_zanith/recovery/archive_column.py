@@ -42,7 +42,7 @@ def archive_column(
     50000
     """
     store = ArtifactStore(connection, workspace)
-    relation, original = begin(connection, table, column, schema)
+    relation, original = begin(store, table, column, schema)
     key = archive_key(connection, relation, original, f"archive_column({table!r}, {column!r})")
     ticket = Ticket.draw(store, retention_days)
     archive = ColumnArchive.of(key, relation, original, ticket.id, store.workspace.archive_schema)

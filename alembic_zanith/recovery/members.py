@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.constraints import Constraint, Index, IndexAttachment
 from alembic_zanith.catalog.parts import Part
-from alembic_zanith.catalog.relation import Relation, relation_by_oid
+from alembic_zanith.catalog.relation import Relation, columns, relation_by_oid
 
 from .definition import Definition, Holding
 
@@ -65,11 +65,26 @@ def cut_off(
     )
     return [
         f"{each.name.display} is no part of {members[0].name.display} any more, so the values of "
-        f"its rows did not come back. They are in {artifact.parked} until purge: `alembic "
-        f"zanith-recover export {artifact.id} --format csv`"
+        f"its rows did not come back. {_where(connection, artifact, definition, each)}"
         for each in found
         if each is not None
     ]
+
+
+def _where(
+    connection: Connection, artifact: Artifact, definition: Definition, detached: Relation
+) -> str:
+    """Return where the values of a partition are that was detached.
+
+    That may have been while they were archived online: then it has kept the parked column.
+    """
+    names = {column.name for column in columns(connection, detached)}
+    if definition.working_name in names:
+        return f"They are in its own column {definition.working_name}."
+    return (
+        f"They are in {artifact.parked} until purge: `alembic zanith-recover export {artifact.id} "
+        "--format csv`"
+    )
 
 
 def _schemas_of_indexes(

@@ -24,10 +24,10 @@ from alembic_zanith.catalog.relation import (
 )
 from alembic_zanith.catalog.retyping import bar_to_rewriting, type_can_refuse
 from alembic_zanith.catalog.user_types import free_type_names, held_types
-from alembic_zanith.errors import NotDroppableError
+from alembic_zanith.errors import NotDroppableError, UnknownObjectError
 from alembic_zanith.identifiers import is_zanith_name, parked_name, quote
 from alembic_zanith.integrity import FINGERPRINT_ALGORITHM, fingerprint, pinned_settings
-from alembic_zanith.models import ArtifactKind
+from alembic_zanith.models import ArtifactKind, ArtifactStatus
 from alembic_zanith.privileges import require_ownership
 from alembic_zanith.sql import run, run_all
 from alembic_zanith.workspace import Workspace
@@ -67,7 +67,7 @@ def soft_drop_column(
     'public.users._zanith_dropped_legacy_uuid_a4c09f1e'
     """
     store = ArtifactStore(connection, workspace)
-    relation, original = begin(connection, table, column, schema)
+    relation, original = begin(store, table, column, schema)
     return park(store, relation, original, Ticket.draw(store, retention_days))
 
 
@@ -103,18 +103,35 @@ def park(store: ArtifactStore, relation: Relation, column: Column, ticket: Ticke
 
 
 def begin(
-    connection: Connection, table: str, column: str, schema: str | None
+    store: ArtifactStore, table: str, column: str, schema: str | None
 ) -> tuple[Relation, Column]:
     """Lock the table and make sure that the column could be dropped for real."""
+    connection = store.connection
     relation = get_relation(connection, table, schema)
     refuse_own(relation.name.name, column)
     require_ownership(connection, relation.name.display, relation.owner)
     lock_table(connection, relation)
     with pinned_settings(connection):
-        original = get_column(connection, relation, column)
+        try:
+            original = get_column(connection, relation, column)
+        except UnknownObjectError as error:
+            raise UnknownObjectError(f"{error}{_parked_already(store, relation, column)}") from None
     refuse_if_needed_by_others(connection, relation.name, column)
     _refuse_local_copies(connection, relation, column)
     return relation, original
+
+
+def _parked_already(store: ArtifactStore, relation: Relation, column: str) -> str:
+    """Return where a column is that is not there, if it is parked."""
+    wanted = (relation.name.schema, relation.name.name, column)
+    for found in store.all([ArtifactStatus.LIVE]):
+        if (found.source_schema, found.source_table, found.source_column) == wanted:
+            begun = " by an archive that is not finished" if found.is_being_archived else ""
+            return (
+                f" It is parked as artifact {found.id}{begun}; alembic zanith-recover "
+                f"restore-column {found.source} brings it back."
+            )
+    return ""
 
 
 def refuse_own(*names: str) -> None:

@@ -42,6 +42,7 @@ def artifact_json(artifact: Artifact, database: str) -> dict[str, Any]:
         "expires_at": _iso(artifact.expires_at),
         "restored_at": _iso(artifact.restored_at),
         "restored_as": artifact.restored_as,
+        "is_being_archived": artifact.is_being_archived,
     }
 
 

@@ -59,6 +59,8 @@ def _facts(inspection: Inspection, terminal: Terminal, now: dt.datetime) -> Rend
     if inspection.rows_back is not None:
         back = words.count(inspection.rows_back, "row")
         facts["Online restore"] = f"unfinished: {back} back; restore-column --online goes on"
+    if artifact.is_being_archived:
+        facts["Online archive"] = "unfinished: the upgrade goes on, restore-column gives it up"
     facts["Checksum"] = f"{artifact.checksum_algorithm} {inspection.expected_checksum}"
     for name, value in facts.items():
         grid.add_row(cell(name, "dim"), cell(value))

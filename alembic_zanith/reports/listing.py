@@ -54,8 +54,10 @@ def listing(
 
 
 def _source(summary: ArtifactSummary) -> str:
-    """Return what it was, and whether an online restore of it has not come to its end."""
+    """Return what it was, and what is going on with it online and has not come to its end."""
     unfinished = "" if summary.rows_back is None else " (coming back)"
+    if summary.artifact.is_being_archived:
+        unfinished = " (being archived)"
     return f"{summary.artifact.source}{unfinished}"
 
 
