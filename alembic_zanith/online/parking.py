@@ -13,6 +13,7 @@ from alembic_zanith.errors import KeyChangedError, NoKeyError, NotDroppableError
 from alembic_zanith.integrity import pinned_settings
 from alembic_zanith.movement.keys import Key, choose_key
 from alembic_zanith.recovery.archive_schema import ensure_archive_schema
+from alembic_zanith.recovery.carriers import database_id
 from alembic_zanith.recovery.column_archive import ColumnArchive, archive_key
 from alembic_zanith.recovery.definition import Archiving, Definition
 from alembic_zanith.recovery.park_column import begin, park, rename
@@ -34,7 +35,7 @@ def park_for_archive(
     once the values are copied.
     """
     connection = store.connection
-    relation, original = begin(store, table, column, schema)
+    relation, original = begin(store, table, column, schema, "SHARE UPDATE EXCLUSIVE")
     key = archive_key(connection, relation, original, call)
     if original.generated:
         raise NotDroppableError(
@@ -46,23 +47,26 @@ def park_for_archive(
     ticket = Ticket.draw(store, retention_days)
     archive = ColumnArchive.of(key, relation, original, ticket.id, store.workspace.archive_schema)
     ensure_archive_schema(connection, archive.table.schema)
-    definition = _definition(connection, archive)
-    artifact = park(store, relation, original, ticket)
     with pinned_settings(connection):
-        archive.create(connection, with_data=False)
+        replace(archive, working_name=original.name).create(connection, with_data=False)
         archive.complete(connection)
-    parked = Definition.from_json(artifact.definition)
-    of_archive = replace(definition, database_id=parked.database_id)
-    whole = replace(parked, archiving=Archiving(archive.table, of_archive))
-    return rewritten(store, replace(artifact, definition=whole.to_json())), walked_by
+    definition = replace(
+        _definition(connection, archive), database_id=database_id(connection, store.table)
+    )
+    # From here on the table is locked against everybody.
+    archiving = Archiving(archive.table, definition)
+    return park(store, relation, original, ticket, archiving), walked_by
 
 
 def _definition(connection: Connection, archive: ColumnArchive) -> Definition:
-    """Capture what an archive needs of a column as it is, before it is parked."""
+    """Capture what an archive needs of a column as it is, before it is parked.
+
+    The savepoint gives back the lock that the rename needs.
+    https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
+    """
     with connection.begin_nested() as trial:
         rename(connection, archive.relation, archive.original.name, archive.working_name)
         with pinned_settings(connection):
-            archive.create(connection, with_data=False)
             definition = archive.definition(connection)
         trial.rollback()
     return definition

@@ -32,7 +32,7 @@ from alembic_zanith.privileges import require_ownership
 from alembic_zanith.sql import run, run_all
 from alembic_zanith.workspace import Workspace
 
-from .definition import Definition, Holding, park_order
+from .definition import Archiving, Definition, Holding, park_order
 from .expressions import expression_parts
 from .record import Proof, Ticket, record
 from .sequence_parts import soft_sequence_parts
@@ -71,8 +71,17 @@ def soft_drop_column(
     return park(store, relation, original, Ticket.draw(store, retention_days))
 
 
-def park(store: ArtifactStore, relation: Relation, column: Column, ticket: Ticket) -> Artifact:
-    """Park a column that `begin` has looked at, and write its artifact."""
+def park(
+    store: ArtifactStore,
+    relation: Relation,
+    column: Column,
+    ticket: Ticket,
+    archiving: Archiving | None = None,
+) -> Artifact:
+    """Park a column that `begin` has looked at, and write its artifact.
+
+    `archiving` is the archive that it is on its way to, if any.
+    """
     connection = store.connection
     working_name = parked_name(column.name, ticket.id)
     rename(connection, relation, column.name, working_name)
@@ -88,6 +97,7 @@ def park(store: ArtifactStore, relation: Relation, column: Column, ticket: Ticke
         working_name=working_name,
         structure=structure,
         enums=clones,
+        archiving=archiving,
     )
     return record(
         store,
@@ -103,14 +113,18 @@ def park(store: ArtifactStore, relation: Relation, column: Column, ticket: Ticke
 
 
 def begin(
-    store: ArtifactStore, table: str, column: str, schema: str | None
+    store: ArtifactStore,
+    table: str,
+    column: str,
+    schema: str | None,
+    mode: str = "ACCESS EXCLUSIVE",
 ) -> tuple[Relation, Column]:
     """Lock the table and make sure that the column could be dropped for real."""
     connection = store.connection
     relation = get_relation(connection, table, schema)
     refuse_own(relation.name.name, column)
     require_ownership(connection, relation.name.display, relation.owner)
-    lock_table(connection, relation)
+    lock_table(connection, relation, mode)
     with pinned_settings(connection):
         try:
             original = get_column(connection, relation, column)

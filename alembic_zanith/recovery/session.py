@@ -115,12 +115,15 @@ def reading(
     return whole
 
 
-def lock_table(connection: Connection, relation: Relation) -> None:
-    """Lock a table, its partitions and children against everybody, before anything is read.
+def lock_table(connection: Connection, relation: Relation, mode: str = "ACCESS EXCLUSIVE") -> None:
+    """Lock a table, its partitions and children, against everybody, before anything is read.
+
+    In SHARE UPDATE EXCLUSIVE mode only against those who would change the table itself:
+    https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
 
     Raises `ZanithError` where the name went to another table while this waited for the lock.
     """
-    run(connection, f"LOCK TABLE {relation.name} IN ACCESS EXCLUSIVE MODE")
+    run(connection, f"LOCK TABLE {relation.name} IN {mode} MODE")
     locked = find_relation(connection, relation.name.name, relation.name.schema)
     if locked is None or locked.oid != relation.oid:
         raise ZanithError(
