@@ -126,6 +126,29 @@ def test_arguments_of_the_wrong_kind_are_refused_before_anything_runs(
         BackfillOp("users", **arguments)
 
 
+@pytest.mark.parametrize("text", ["id<5) OR (id>8", "true; DELETE FROM users", "true;", "1 FROM t",
+                                  "true) RETURNING (id", "a, b) IS NULL OR (a", "/*", "$$", "a AS b",
+                                  "true -- )\n) OR (true"])  # fmt: skip
+def test_what_is_not_one_expression_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"where= is not one whole SQL expression"):
+        BackfillOp("users", set={"age": "1"}, where=text)
+    with pytest.raises(ConfigurationError, match=r"set= for 'age' is not one whole SQL expr"):
+        BackfillOp("users", set={"age": text})
+
+
+@pytest.mark.parametrize("text", ["a OR b -- )", "SELECT max(id) FROM t", "id % 2 = 0 AND c = ':x'",
+                                  "DEFAULT", "VALUES (1)", "name LIKE '%s)' OR x @> '{}'"])  # fmt: skip
+def test_what_is_one_expression_is_taken(text: str) -> None:
+    BackfillOp("users", set={"age": text}, where=text)
+
+
+def test_sql_mode_refuses_half_an_expression(shop: Project) -> None:
+    shop.revision("op.backfill('users', set={'age': '1'}, where='id < 5) OR (id > 8')")
+    written = shop.alembic("upgrade", "head", "--sql")
+    assert "where= is not one whole SQL expression" in written.output
+    assert "UPDATE" not in written.stdout
+
+
 def test_sql_mode_writes_the_one_update(shop: Project) -> None:
     shop.revision(
         f"{IN_BATCHES}op.backfill('users', set={{'email': \"name || ':a%'\"}},"
@@ -406,7 +429,16 @@ WRONG: dict[str, tuple[dict[str, Any], type[ZanithError], str]] = {
         ZanithError,
         'changed nothing: column "nobody" does not exist',
     ),
-    "syntax": ({"set": {"age": "1 +"}}, ZanithError, "changed nothing: syntax error"),
+    "syntax": (
+        {"set": {"age": "1 +"}},
+        ConfigurationError,
+        r"set= for 'age' is not one whole SQL expression, '1 \+': syntax error at end of input",
+    ),
+    "brackets": (
+        {"set": {"age": "age + 1"}, "where": "id < 5) OR (id > 8"},
+        ConfigurationError,
+        r"where= is not one whole SQL expression, 'id < 5\) OR \(id > 8': syntax error",
+    ),
     "condition": (
         {"set": {"age": "1"}, "where": "name"},
         ZanithError,
