@@ -511,6 +511,56 @@ def test_in_one_statement_all_is_undone_and_the_row_is_named(shop: Project) -> N
     assert shop.database.dump() == before
 
 
+KEEPS_FIVES = """
+CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS
+  'BEGIN IF OLD.id % 5 = 0 THEN RETURN NULL; END IF; RETURN NEW; END';
+CREATE TRIGGER keeps BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION keep();
+"""
+
+
+@pytest.mark.parametrize("batch_size", [30, 500], ids=["more than a batch", "less"])
+@pytest.mark.parametrize("where", [None, "age IS NULL"], ids=["marker", "cleared"])
+def test_rows_that_a_trigger_keeps_are_told_and_done_when_it_lets_them_through(
+    users: Database, where: str | None, batch_size: int
+) -> None:
+    users.execute(KEEPS_FIVES)
+    arguments: dict[str, Any] = {"set": {"age": "id * 2"}, "where": where, "batch_size": batch_size}
+    with op_on(users) as op, pytest.raises(BatchFailedError) as error:
+        op.backfill("users", **arguments)
+    assert "200 rows of public.users stay as they are, such as the row id = 5." in str(error.value)
+    assert "What can keep them so: trigger keeps." in str(error.value)
+    assert "800 rows are done and stay so" in str(error.value)
+    assert checkpoints(users) == [("running", 800)]
+    users.execute("ALTER TABLE users DISABLE TRIGGER keeps")
+    with op_on(users) as op:
+        assert op.backfill("users", **arguments) == 1000
+    assert users.scalar("SELECT count(*) FROM users WHERE age = id * 2") == 1000
+    assert columns_of(users, "users") == ["id", "name", "email", "age"]
+
+
+def test_rows_that_others_go_on_to_insert_are_no_reason_to_fail(users: Database) -> None:
+    stop = threading.Event()
+
+    def insert() -> None:
+        engine = users.engine("psycopg", isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for number in range(1, 100_000):
+                if stop.is_set():
+                    return
+                connection.exec_driver_sql(f"INSERT INTO users (id) VALUES ({-number})")
+
+    writer = threading.Thread(target=insert)
+    writer.start()
+    try:
+        with op_on(users) as op:
+            op.backfill("users", set={"age": "1"}, where="age IS NULL", batch_size=100)
+    finally:
+        stop.set()
+        writer.join()
+    assert checkpoints(users)[0][0] == "applied"
+    assert users.scalar("SELECT count(*) FROM users WHERE age IS NULL AND id > 0") == 0
+
+
 def test_the_way_to_begin_anew_that_a_failure_names_works(shop: Project) -> None:
     shop.database.execute("UPDATE users SET name = 'User zero' WHERE id = 777")
     broken = "op.backfill('users', set={'age': \"split_part(name, ' ', 2)::int\"}, batch_size=100)"
