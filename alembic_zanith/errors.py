@@ -100,6 +100,10 @@ class NotSyncableError(ZanithError):
     """Two columns could not be kept the same, whatever is written."""
 
 
+class NotInStepError(ZanithError):
+    """Two columns that are kept the same are not so in each row: triggers were switched off."""
+
+
 class FillError(ZanithError):
     """The expression for rows without a value does not work."""
 

@@ -126,6 +126,29 @@ def test_arguments_of_the_wrong_kind_are_refused_before_anything_runs(
         BackfillOp("users", **arguments)
 
 
+@pytest.mark.parametrize("text", ["id<5) OR (id>8", "true; DELETE FROM users", "true;", "1 FROM t",
+                                  "true) RETURNING (id", "a, b) IS NULL OR (a", "/*", "$$", "a AS b",
+                                  "true -- )\n) OR (true"])  # fmt: skip
+def test_what_is_not_one_expression_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"where= is not one whole SQL expression"):
+        BackfillOp("users", set={"age": "1"}, where=text)
+    with pytest.raises(ConfigurationError, match=r"set= for 'age' is not one whole SQL expr"):
+        BackfillOp("users", set={"age": text})
+
+
+@pytest.mark.parametrize("text", ["a OR b -- )", "SELECT max(id) FROM t", "id % 2 = 0 AND c = ':x'",
+                                  "DEFAULT", "VALUES (1)", "name LIKE '%s)' OR x @> '{}'"])  # fmt: skip
+def test_what_is_one_expression_is_taken(text: str) -> None:
+    BackfillOp("users", set={"age": text}, where=text)
+
+
+def test_sql_mode_refuses_half_an_expression(shop: Project) -> None:
+    shop.revision("op.backfill('users', set={'age': '1'}, where='id < 5) OR (id > 8')")
+    written = shop.alembic("upgrade", "head", "--sql")
+    assert "where= is not one whole SQL expression" in written.output
+    assert "UPDATE" not in written.stdout
+
+
 def test_sql_mode_writes_the_one_update(shop: Project) -> None:
     shop.revision(
         f"{IN_BATCHES}op.backfill('users', set={{'email': \"name || ':a%'\"}},"
@@ -406,7 +429,16 @@ WRONG: dict[str, tuple[dict[str, Any], type[ZanithError], str]] = {
         ZanithError,
         'changed nothing: column "nobody" does not exist',
     ),
-    "syntax": ({"set": {"age": "1 +"}}, ZanithError, "changed nothing: syntax error"),
+    "syntax": (
+        {"set": {"age": "1 +"}},
+        ConfigurationError,
+        r"set= for 'age' is not one whole SQL expression, '1 \+': syntax error at end of input",
+    ),
+    "brackets": (
+        {"set": {"age": "age + 1"}, "where": "id < 5) OR (id > 8"},
+        ConfigurationError,
+        r"where= is not one whole SQL expression, 'id < 5\) OR \(id > 8': syntax error",
+    ),
     "condition": (
         {"set": {"age": "1"}, "where": "name"},
         ZanithError,
@@ -477,6 +509,56 @@ def test_in_one_statement_all_is_undone_and_the_row_is_named(shop: Project) -> N
     assert "changed nothing: invalid input syntax for type integer" in said
     assert "at the row id = 777 of public.users" in said
     assert shop.database.dump() == before
+
+
+KEEPS_FIVES = """
+CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS
+  'BEGIN IF OLD.id % 5 = 0 THEN RETURN NULL; END IF; RETURN NEW; END';
+CREATE TRIGGER keeps BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION keep();
+"""
+
+
+@pytest.mark.parametrize("batch_size", [30, 500], ids=["more than a batch", "less"])
+@pytest.mark.parametrize("where", [None, "age IS NULL"], ids=["marker", "cleared"])
+def test_rows_that_a_trigger_keeps_are_told_and_done_when_it_lets_them_through(
+    users: Database, where: str | None, batch_size: int
+) -> None:
+    users.execute(KEEPS_FIVES)
+    arguments: dict[str, Any] = {"set": {"age": "id * 2"}, "where": where, "batch_size": batch_size}
+    with op_on(users) as op, pytest.raises(BatchFailedError) as error:
+        op.backfill("users", **arguments)
+    assert "200 rows of public.users stay as they are, such as the row id = 5." in str(error.value)
+    assert "What can keep them so: trigger keeps." in str(error.value)
+    assert "800 rows are done and stay so" in str(error.value)
+    assert checkpoints(users) == [("running", 800)]
+    users.execute("ALTER TABLE users DISABLE TRIGGER keeps")
+    with op_on(users) as op:
+        assert op.backfill("users", **arguments) == 1000
+    assert users.scalar("SELECT count(*) FROM users WHERE age = id * 2") == 1000
+    assert columns_of(users, "users") == ["id", "name", "email", "age"]
+
+
+def test_rows_that_others_go_on_to_insert_are_no_reason_to_fail(users: Database) -> None:
+    stop = threading.Event()
+
+    def insert() -> None:
+        engine = users.engine("psycopg", isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for number in range(1, 100_000):
+                if stop.is_set():
+                    return
+                connection.exec_driver_sql(f"INSERT INTO users (id) VALUES ({-number})")
+
+    writer = threading.Thread(target=insert)
+    writer.start()
+    try:
+        with op_on(users) as op:
+            op.backfill("users", set={"age": "1"}, where="age IS NULL", batch_size=100)
+    finally:
+        stop.set()
+        writer.join()
+    assert checkpoints(users)[0][0] == "applied"
+    assert users.scalar("SELECT count(*) FROM users WHERE age IS NULL AND id > 0") == 0
 
 
 def test_the_way_to_begin_anew_that_a_failure_names_works(shop: Project) -> None:

@@ -217,6 +217,25 @@ def test_rows_that_changed_places_meanwhile_come_back_under_a_unique_constraint(
     ]
 
 
+def test_what_was_written_with_triggers_off_keeps_the_contract_from_losing_it(
+    project: Project,
+) -> None:
+    database = project.database
+    database.execute("CREATE TABLE users (id int PRIMARY KEY, full_name text)")
+    database.execute("INSERT INTO users VALUES (1, 'a'), (2, 'b')")
+    expand(project, *RENAME)
+    project.alembic("upgrade", "one").succeeded()
+    database.execute(
+        "ALTER TABLE users DISABLE TRIGGER USER; UPDATE users SET full_name = 'bulk' WHERE id = 1;"
+        "ALTER TABLE users ENABLE TRIGGER USER"
+    )
+    for command in ("upgrade", "two"), ("downgrade", "base"):
+        assert "Such as (id) = (1): 'bulk' and 'a'" in project.alembic(*command).failed().output
+    database.execute("UPDATE users SET name = full_name")
+    project.upgrade()
+    assert database.rows("SELECT name FROM users ORDER BY id") == [("bulk",), ("b",)]
+
+
 def test_expressions_say_what_becomes_of_the_values(project: Project) -> None:
     database = project.database
     database.execute(

@@ -294,6 +294,7 @@ def test_it_is_given_up_with_the_statements_of_the_message(shop: Database) -> No
     ("statement", "options"),
     [
         ("SELECT 1", {"select": {"total": "total::numeric * 3"}}),
+        ("ALTER TABLE orders DISABLE TRIGGER USER; ALTER TABLE orders ENABLE TRIGGER USER", {}),
         ("CREATE INDEX ix_new ON orders (customer_id)", {}),
     ],
 )
@@ -306,7 +307,7 @@ def test_another_script_or_table_is_begun_anew(
     shop.execute(statement)
     with caplog.at_level("INFO", "alembic.zanith"):
         rebuild(shop, **options)
-    assert "begins anew: the script or the table has changed" in caplog.text
+    assert "begins anew: the script, the table or its triggers have changed" in caplog.text
     factor = 3 if options else 2
     assert shop.scalar("SELECT total FROM orders WHERE id = 4") == 4.5 * factor
     assert shop.rows(HELPERS) == []
@@ -348,6 +349,36 @@ def test_a_table_that_others_change_meanwhile_is_left_as_they_made_it(shop: Data
     assert "others have changed public.orders itself while its rows were copied" in str(error)
     assert shop.scalar("SELECT sum(more) FROM orders") == 5000
     assert shop.rows(HELPERS) == []
+
+
+@pytest.mark.majors
+@pytest.mark.parametrize("ending", ["ENABLE TRIGGER USER", "ENABLE ALWAYS TRIGGER {}"])
+def test_writes_with_triggers_switched_off_are_not_lost(shop: Database, ending: str) -> None:
+    with slowly_meanwhile(shop) as failed:
+        own = "SELECT tgname::text FROM pg_trigger WHERE tgname ~ '^_zanith_' ORDER BY 1"
+        names = [name for (name,) in shop.rows(own)]
+        shop.execute("ALTER TABLE orders DISABLE TRIGGER USER")
+        shop.execute(
+            "UPDATE orders SET total = '77' WHERE id = 1; DELETE FROM orders WHERE id = 999"
+        )
+        for name in names:
+            shop.execute(f"ALTER TABLE orders {ending.format(name)}")
+        shop.execute("ALTER TABLE orders ENABLE ALWAYS TRIGGER touched")
+        # As rows are frozen in time, which does not hide that they were written.
+        shop.execute("VACUUM FREEZE pg_trigger")
+    (error,) = failed
+    assert isinstance(error, RebuildError)
+    assert "switched triggers of public.orders off" in str(error)
+    assert shop.rows(HELPERS) == []
+    rebuild(shop)
+    assert shop.rows("SELECT id, total::integer FROM orders WHERE id IN (1, 999)") == [(1, 154)]
+
+
+def test_to_freeze_the_catalog_meanwhile_is_not_to_switch_triggers_off(shop: Database) -> None:
+    with slowly_meanwhile(shop) as failed:
+        shop.execute("VACUUM FREEZE pg_trigger")
+        shop.execute("VACUUM FULL pg_trigger")
+    assert failed == []
 
 
 def test_a_view_made_meanwhile_is_named_and_the_copy_is_kept(shop: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 import alembic_zanith  # noqa: F401 -- registers the operations
-from alembic_zanith.errors import NotSyncableError, UnknownObjectError
+from alembic_zanith.errors import NotInStepError, NotSyncableError, UnknownObjectError
 from tests.conftest import MakeProject
 from tests.support.database import Database
 from tests.support.project import Project
@@ -44,8 +45,8 @@ def sync(database: Database, **options: Any) -> None:
     call(database, "sync_columns", "users", "full_name", "name", **{**PLAIN, **options})
 
 
-def unsync(database: Database) -> None:
-    call(database, "unsync_columns", "users", "full_name", "name")
+def unsync(database: Database, **options: Any) -> None:
+    call(database, "unsync_columns", "users", "full_name", "name", **options)
 
 
 def pairs(database: Database, table: str = "users") -> list[tuple[Any, ...]]:
@@ -285,6 +286,89 @@ def test_no_trace_is_left_and_the_values_stay(database: Database) -> None:
     assert database.dump("--schema-only") == before
     database.execute("UPDATE users SET name = 'Bea'")
     assert pairs(database) == [("Ann", "Bea")]
+
+
+OFF = "ALTER TABLE users DISABLE TRIGGER USER; {}; ALTER TABLE users ENABLE TRIGGER USER"
+WAYS = {
+    "plain": PLAIN,
+    "expression": {"forward": "upper(full_name)", "backward": "lower(name) -- 100%"},
+}
+
+
+@pytest.mark.parametrize("which", ["old", "new"])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_was_written_with_the_triggers_off_is_told_with_the_way_out(
+    database: Database, way: str, which: str
+) -> None:
+    users(database)
+    sync(database, **WAYS[way])
+    database.execute(
+        "INSERT INTO users (id, full_name) SELECT g, 'v' || g FROM generate_series(1, 9) g"
+    )
+    column = "full_name" if which == "old" else "name"
+    database.execute(OFF.format(f"UPDATE users SET {column} = 'bulk' WHERE id = 7"))
+    before = database.dump()
+    with pytest.raises(NotInStepError) as error:
+        unsync(database)
+    message = str(error.value)
+    assert "1 rows of public.users have values in full_name and name" in message
+    v7 = "V7" if way == "expression" else "v7"
+    pair = f"'bulk' and '{v7}'" if which == "old" else "'v7' and 'bulk'"
+    assert f"Such as (id) = (7): {pair}." in message
+    assert database.dump() == before
+    updates = re.findall(r"  (UPDATE .*?\)\));?$", message, re.DOTALL | re.MULTILINE)
+    database.execute(updates[0 if which == "old" else 1])
+    expected = {"plain": ("bulk", "bulk"), "expression": ("bulk", "BULK")}[way]
+    assert expected in pairs(database)
+    unsync(database)
+    assert "_zanith" not in database.dump()
+
+
+def test_force_ends_it_whatever_the_rows_have(database: Database) -> None:
+    users(database)
+    database.execute("INSERT INTO users (id, full_name) VALUES (1, 'Ann')")  # never filled
+    sync(database)
+    with pytest.raises(NotInStepError, match=r"Such as \(id\) = \(1\): 'Ann' and NULL"):
+        unsync(database)
+    unsync(database, force=True)
+    assert pairs(database) == [("Ann", None)]
+
+
+def test_digits_that_the_new_type_cannot_hold_are_no_difference(database: Database) -> None:
+    database.execute(
+        "CREATE TABLE users (id int, full_name numeric, name numeric(9, 2), at timestamp)"
+    )
+    sync(database, forward="full_name", backward="name")
+    database.execute(
+        "INSERT INTO users (id, full_name) VALUES (1, 1.23456), (2, 1.5), (3, NULL), (4, 'NaN');"
+        "INSERT INTO users (id, name) VALUES (5, 7.777), (6, 1), (7, NULL);"
+        "UPDATE users SET name = 2 WHERE id = 2; UPDATE users SET full_name = 2.999 WHERE id = 5;"
+        "INSERT INTO users (id, full_name, name) VALUES (8, 1, 2)"
+    )
+    unsync(database)
+
+
+def test_a_value_that_gives_none_for_the_other_column_is_told(database: Database) -> None:
+    database.execute("CREATE TABLE users (id int, full_name text, name int)")
+    sync(database, forward="full_name::int", backward="name::text")
+    database.execute(OFF.format("INSERT INTO users VALUES (1, 'many', 5)"))
+    with pytest.raises(NotInStepError, match=r"cannot be compared.*\"many\""):
+        unsync(database)
+
+
+@pytest.mark.parametrize("ending", ["downgrade", "upgrade"])
+def test_rows_that_were_never_filled_are_in_the_way_of_the_upgrade_only(
+    project: Project, ending: str
+) -> None:
+    users(project.database)
+    project.database.execute("INSERT INTO users (id, full_name) VALUES (1, 'Ann')")
+    project.revision(SYNC, UNSYNC)
+    project.upgrade()
+    if ending == "downgrade":
+        project.downgrade()
+        return
+    project.revision(UNSYNC)
+    assert "or were never filled" in project.alembic("upgrade", "head").failed().output
 
 
 def test_begun_again_it_goes_by_the_new_expressions(database: Database) -> None:

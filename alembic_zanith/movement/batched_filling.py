@@ -24,7 +24,7 @@ from .keys import Key
 from .marker import add_marker, drop_marker, dropping, has_marker
 from .progress import shown
 from .ranges import Place, Range
-from .walk import BatchError, Pace, Position, Walk
+from .walk import BatchError, KeptRowsError, Pace, Position, Walk
 
 log = logging.getLogger("alembic.zanith")
 
@@ -40,6 +40,19 @@ SELECT CAST(sum(c.reltuples) AS bigint) AS rows FROM pg_catalog.pg_class c
  WHERE c.relkind = 'r' AND c.reltuples >= 0
    AND (c.oid = CAST(:oid AS oid)
         OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(CAST(:oid AS regclass))))
+"""
+
+# Triggers BEFORE (2) UPDATE (16) for each ROW (1), and rules for UPDATE ('2').
+_IN_THE_WAY = """
+SELECT 'trigger ' || min(t.tgname::text) AS name FROM pg_catalog.pg_trigger t
+ WHERE (t.tgrelid = CAST(:oid AS oid)
+        OR t.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(CAST(:oid AS regclass))))
+   AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 19 = 19
+ GROUP BY t.tgname
+ UNION ALL
+SELECT 'rule ' || r.rulename::text FROM pg_catalog.pg_rewrite r
+ WHERE r.ev_class = CAST(:oid AS oid) AND r.ev_type = '2' AND r.ev_enabled <> 'D'
+ ORDER BY name
 """
 
 
@@ -212,6 +225,8 @@ class BatchedFilling:
                 return walk.run(progress)
         except BatchError as stopped:
             raise self._failed(work, stopped) from stopped.error
+        except KeptRowsError as kept:
+            raise self._kept(work, kept) from kept
         except DBAPIError as error:
             everything = Range(None, None)
             raise self._failed(work, BatchError(everything, error, walk.rows_done)) from error
@@ -243,6 +258,23 @@ class BatchedFilling:
             "have this walk forgotten, and leave out by a condition what is done already:\n"
             f"{self._forgetting(self.checkpoint_id, self._marker)}",
             row,
+        )
+
+    def _kept(self, work: FillingWork, kept: KeptRowsError) -> BatchFailedError:
+        with unheard():
+            count = f"SELECT pg_catalog.count(*) FROM {self._table} WHERE {work.undone}"
+            left = run(self.connection, count).scalar_one()
+            found = [row.name for row in rows(self.connection, _IN_THE_WAY, oid=self.relation.oid)]
+        cause = ", ".join(found) if found else "a policy of row security, perhaps"
+        return BatchFailedError(
+            f"{self.call} stopped: {left:,} rows of {self.relation.name.display} stay as they are, "
+            f"such as the row {kept.row}. An UPDATE does nothing to them, and PostgreSQL reports "
+            f"no error. What can keep them so: {cause}. {kept.rows_done:,} rows are done and stay "
+            "so. Have them let through (a trigger that returns NULL keeps a row), and run the "
+            "upgrade again: it goes on where it was. If they are to stay as they are, have this "
+            "walk forgotten, and leave them and what is done already out by a condition:\n"
+            f"{self._forgetting(self.checkpoint_id, self._marker)}",
+            kept.row,
         )
 
     def _find_row(self, work: FillingWork, stopped: BatchError) -> Place | None:

@@ -6,11 +6,12 @@ A walk meets each row once, unless its key changes behind its back, and misses o
 behind it. So the work says which rows are not done yet, whatever their key: a batch does no others,
 and when the walk has come to the end it is asked whether any are left. Few are done by one
 statement over the whole table, which sees all that is there at one moment; for many it is walked
-again.
+again. A row that is left by that statement again and again is one that the database keeps as it is.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError
 
+from alembic_zanith.errors import ZanithError
 from alembic_zanith.identifiers import QualifiedName
 from alembic_zanith.locking.connections import pause
 from alembic_zanith.locking.retrying import RetryPolicy
@@ -35,6 +37,9 @@ log = logging.getLogger("alembic.zanith")
 
 _MOST_WALKS = 5
 """After so many the rest is one statement, however many rows others go on to write."""
+_MOST_TRIES = 5
+"""So often rows that are left are asked for, when others go on to write some."""
+_SAMPLE = 100
 
 
 class Work(Protocol):
@@ -79,6 +84,19 @@ class BatchError(Exception):
         self.rows_done = rows_done
 
 
+class KeptRowsError(ZanithError):
+    """Rows stay as they are, whatever is done to them. `row` is the key of one of them."""
+
+    def __init__(self, table: QualifiedName, row: str, rows_done: int) -> None:
+        super().__init__(
+            f"Rows of {table.display} stay as they are, such as {row}: an UPDATE does nothing to "
+            f"them and no error is raised. {rows_done:,} rows are done and stay so. See which "
+            "trigger, rule or policy keeps them, and run the upgrade again."
+        )
+        self.row = row
+        self.rows_done = rows_done
+
+
 @dataclass(frozen=True)
 class Pace:
     """How fast a walk may go: rows that a batch reads, seconds between two, and what else holds."""
@@ -117,17 +135,22 @@ class Walk:
     def __post_init__(self) -> None:
         self.rows_done = self.checkpoint.rows_done
         self._is_first = True
+        self._first_walk = Position.of(self.checkpoint.cursor).walk
 
     def run(self, progress: Progress) -> int:
         """Do what is left to do, and return how many rows are done, those of before included.
 
-        Raises `BatchError` where a batch fails for another reason than what others do.
+        Raises `BatchError` where a batch fails for another reason than what others do, and
+        `KeptRowsError` where rows are left that are not to be done.
         """
         position = Position.of(self.checkpoint.cursor)
         while True:
+            done = self.rows_done
             position = self._walked(position, progress)
             left = self._left()
-            if left <= self.pace.batch_size or position.walk >= _MOST_WALKS:
+            # One that goes on where an earlier run has ended says nothing of all rows.
+            is_in_vain = self.rows_done == done and position.walk > self._first_walk
+            if left <= self.pace.batch_size or position.walk >= _MOST_WALKS or is_in_vain:
                 self._finish(position, left)
                 return self.rows_done
             log.info(
@@ -168,27 +191,54 @@ class Walk:
             return int(found)
 
     def _finish(self, position: Position, left: int) -> None:
-        everything = Range(None, None)
         cursor = {**self.about, **position.as_json()}
         if left:
-            work = self.work.statement(self.work.undone)
-            self._do(
-                everything,
-                self.checkpoints.committing(
-                    self.checkpoint.id, work, cursor, CheckpointStatus.DONE
-                ),
-            )
-            return
+            self._do_what_is_left(cursor)
         with unheard():
             self.checkpoints.mark(self.checkpoint.id, CheckpointStatus.DONE, cursor)
 
-    def _do(self, batch: Range, statement: str) -> None:
+    def _do_what_is_left(self, cursor: Mapping[str, Any]) -> None:
+        """Do the rest by one statement, again where rows are left: others may have written them.
+
+        Raises `KeptRowsError` where the same rows are left each time, as a trigger that returns
+        NULL has it: https://www.postgresql.org/docs/current/trigger-definition.html
+        """
+        work = self.work.statement(self.work.undone)
+        statement = self.checkpoints.committing(self.checkpoint.id, work, cursor)
+        kept: list[Place] | None = None
+        for _ in range(_MOST_TRIES):
+            done = self._do(Range(None, None), statement)
+            if not self._left():
+                return
+            is_first, undone = kept is None, self._undone()
+            kept = undone if kept is None else [row for row in kept if row in undone]
+            if kept and not is_first and not done:
+                break
+        if kept:
+            raise KeptRowsError(self.table, self.key.shown(kept[0]), self.rows_done)
+
+    def _undone(self) -> list[Place]:
+        """Return the keys of some rows that are not done, the first ones."""
+        names = [f"k{number}" for number, _ in enumerate(self.key.columns, 1)]
+        texts = ", ".join(f"CAST(left_over.{name} AS pg_catalog.text)" for name in names)
+        with unheard():
+            (found,) = self.send(
+                self.connection,
+                f"SELECT CAST(pg_catalog.json_agg(pg_catalog.json_build_array({texts}))"
+                f" AS pg_catalog.text) FROM (SELECT {self.key.order} FROM {self.table}"
+                f" WHERE {self.work.undone} ORDER BY {self.key.order} LIMIT {_SAMPLE})"
+                f" AS left_over ({', '.join(names)})",
+            )
+        return [tuple(each) for each in json.loads(found or "[]")]
+
+    def _do(self, batch: Range, statement: str) -> int:
         try:
             result = self._sent(statement)
         except DBAPIError as error:
             raise BatchError(batch, error, self.rows_done) from error
         done, self.rows_done = map(int, result)
         count_rows(done)
+        return done
 
     def _sent(self, statement: str) -> Row[Any]:
         def once() -> Row[Any]:

@@ -45,6 +45,7 @@ class BackfillOp(MigrateOperation):
         self.schema = schema
         self.set = _checked_set(table_name, set)
         self.where = _checked_where(table_name, where)
+        _require_expressions(table_name, self.set, self.where)
         self.batch_size = checked_batch_size(self.kind, table_name, batch_size)
         self.pause = checked_pause(self.kind, table_name, pause)
         self.key = checked_key(self.kind, table_name, key)
@@ -154,6 +155,25 @@ def _checked_where(table_name: str, given: object) -> str | None:
     if given is None or (isinstance(given, str) and given.strip()):
         return given
     raise _wrong(table_name, "where= is not an SQL condition")
+
+
+def _require_expressions(table_name: str, values: Mapping[str, str], where: str | None) -> None:
+    """Refuse what is not whole in brackets: joined to the conditions of a batch by AND, such as
+    `a) OR (b` would do rows of others again and again.
+    """
+    # Here, because it takes PostgreSQL's grammar along.
+    from alembic_zanith.risk.statements.parser import UnreadableSqlError, require_expression
+
+    texts = {f"set= for {column!r}": text for column, text in values.items()}
+    for argument, text in {**texts, "where=": where}.items():
+        try:
+            if text is not None:
+                require_expression(text)
+        except UnreadableSqlError as error:
+            reason = str(error).rstrip(".")
+            raise _wrong(
+                table_name, f"{argument} is not one whole SQL expression, {text!r}: {reason}"
+            ) from error
 
 
 def _is_text(value: object) -> bool:

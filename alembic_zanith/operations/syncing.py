@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic_zanith.catalog.relation import get_column, get_relation
 from alembic_zanith.errors import (
     ConfigurationError,
+    NotInStepError,
     NotSyncableError,
     UnknownObjectError,
     UnsupportedDatabaseError,
@@ -20,6 +21,7 @@ from alembic_zanith.failures import explained, server_message, sqlstate
 from alembic_zanith.integrity import pinned_settings
 from alembic_zanith.sql import is_autocommit, run, translated_schema
 from alembic_zanith.sync.checks import REFUSED, UNKNOWN
+from alembic_zanith.sync.in_step import NEWLINE, OUT_OF_STEP
 from alembic_zanith.sync.pair import Pair
 
 from .rendering import call, given_options, name_literal
@@ -36,6 +38,7 @@ class SyncOperation(MigrateOperation):
     """Begins or ends to keep two columns the same."""
 
     kind: str
+    force: bool = False
 
     def __init__(
         self,
@@ -78,7 +81,8 @@ def run_block(
 ) -> None:
     """Run the statement of an operation, or write it where SQL is wanted.
 
-    Raises `UnsupportedDatabaseError`, `UnknownObjectError` and `NotSyncableError`.
+    Raises `UnsupportedDatabaseError`, `UnknownObjectError`, `NotSyncableError` and
+    `NotInStepError`.
     """
     context = operations.migration_context
     if context.dialect.name != "postgresql":
@@ -110,6 +114,11 @@ def _typed(
         return UnknownObjectError(f"{operation} changed nothing: {found or server_message(error)}")
     if state == REFUSED:
         return NotSyncableError(f"{operation} changed nothing: {server_message(error)}.")
+    if state == OUT_OF_STEP:
+        # What is to be pasted has a line of its own.
+        text = server_message(error).replace(" count: UPDATE ", " count:\n  UPDATE ")
+        text = text.replace("; to have ", ";\nto have ").replace("; then run", ";\nthen run")
+        return NotInStepError(f"{operation} changed nothing: {text}.".replace(NEWLINE, "\n"))
     return explained(str(operation), error)
 
 
@@ -130,5 +139,5 @@ def _with_close_ones(connection: Connection, pair: Pair) -> str:
 def sync_call(context: AutogenContext, operation: SyncOperation) -> str:
     """Render `op.sync_columns('users', 'full_name', 'name', forward='full_name', …)`."""
     names = [name_literal(name) for name in (operation.table_name, operation.old, operation.new)]
-    keywords: dict[str, Any] = given_options(operation, "forward", "backward", "schema")
+    keywords: dict[str, Any] = given_options(operation, "forward", "backward", "schema", "force")
     return call(context, operation.kind, names, keywords)

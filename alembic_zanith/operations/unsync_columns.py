@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from alembic.autogenerate import renderers
 from alembic.operations import Operations
 
+from alembic_zanith.hooks import is_downgrade
 from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.reshaping import UnsyncColumns
 from alembic_zanith.risk.reading import reads
@@ -25,6 +26,20 @@ class UnsyncColumnsOp(SyncOperation):
     """Represent the end: each of two columns is on its own again."""
 
     kind = "unsync_columns"
+
+    def __init__(
+        self,
+        table_name: str,
+        old: str,
+        new: str,
+        *,
+        forward: str | None = None,
+        backward: str | None = None,
+        schema: str | None = None,
+        force: bool = False,
+    ) -> None:
+        super().__init__(table_name, old, new, forward=forward, backward=backward, schema=schema)
+        self.force = force
 
     def reverse(self) -> SyncColumnsOp:
         """Return the beginning, with the expressions.
@@ -56,6 +71,7 @@ class UnsyncColumnsOp(SyncOperation):
         forward: str | None = None,
         backward: str | None = None,
         schema: str | None = None,
+        force: bool = False,
     ) -> None:
         """No longer keep two columns the same: drop what `op.sync_columns` has made.
 
@@ -65,7 +81,9 @@ class UnsyncColumnsOp(SyncOperation):
                 op.unsync_columns("users", "full_name", "name")
                 op.soft_drop_column("users", "full_name")
 
-        Both columns stay, with what they have. The lock is ACCESS EXCLUSIVE, for a moment.
+        Both columns stay, with what they have. All rows are read before, as what was written with
+        the triggers switched off is in one column alone. Then the lock is ACCESS EXCLUSIVE, for a
+        moment.
 
         :param table_name: name of the table.
         :param old: name of the column that was to go, as in `op.sync_columns`.
@@ -73,14 +91,25 @@ class UnsyncColumnsOp(SyncOperation):
         :param forward: as in `op.sync_columns`; needed for nothing but the reverse.
         :param backward: the same.
         :param schema: schema of the table; by default the search path finds it.
+        :param force: True ends it whatever the rows have, and reads none.
         :return: nothing. In `--sql` mode the statement is written.
 
-        Raises `UnknownObjectError` where there is no such table, or the two are not kept the same,
+        Raises `NotInStepError` where the columns have values that are not made of each other, with
+        their number, some of them, and the UPDATE that puts them right; `UnknownObjectError`
+        where there is no such table, or the two are not kept the same,
         `MissingPrivilegeError`, and `UnsupportedDatabaseError` on a database that is not
         PostgreSQL.
         """
         operations.invoke(
-            cls(table_name, old, new, forward=forward, backward=backward, schema=schema)
+            cls(
+                table_name,
+                old,
+                new,
+                forward=forward,
+                backward=backward,
+                schema=schema,
+                force=force,
+            )
         )
 
 
@@ -88,7 +117,11 @@ class UnsyncColumnsOp(SyncOperation):
 def unsync_columns(operations: Operations, operation: UnsyncColumnsOp) -> None:
     from alembic_zanith.sync.blocks import unsync_block
 
-    run_block(operations, operation, unsync_block)
+    # Rows that were never filled lose nothing where the new column goes.
+    unfilled_too = not is_downgrade(operations.migration_context)
+    run_block(
+        operations, operation, lambda pair: unsync_block(pair, not operation.force, unfilled_too)
+    )
 
 
 @renderers.dispatch_for(UnsyncColumnsOp)

@@ -25,6 +25,11 @@ from .building import Building, copying_from
 
 PREFIX = "_zanith_changes_"
 
+_EVENTS = (
+    "INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW",
+    "TRUNCATE ON {} FOR EACH STATEMENT",
+)
+
 # A few keys are looked up among many rows, whatever the planner thinks of the notes.
 _LOOK_UP = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
 
@@ -53,8 +58,9 @@ class Changes:
         return self.building.place.renamed(fit(PREFIX, "", self.id))
 
     @property
-    def trigger(self) -> str:
-        return fit(PREFIX, "", self.id)
+    def _triggers(self) -> tuple[str, str]:
+        name = fit(PREFIX, "", self.id)
+        return name, f"{name}_all"
 
     @property
     def _old(self) -> QualifiedName:
@@ -84,11 +90,7 @@ class Changes:
             f"CREATE FUNCTION {self.table}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
             f" SET search_path = pg_catalog, pg_temp AS {literal(self._body())}",
         )
-        triggers = {
-            self.trigger: "INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW",
-            f"{self.trigger}_all": "TRUNCATE ON {} FOR EACH STATEMENT",
-        }
-        for name, events in triggers.items():
+        for name, events in zip(self._triggers, _EVENTS, strict=True):
             run(
                 connection,
                 f"CREATE TRIGGER {quote(name)} AFTER {events.format(self._old)}"
@@ -110,9 +112,27 @@ class Changes:
             " RETURN NULL; END"
         )
 
+    def triggers(self) -> list[list[str]]:
+        """Return name, row version and state of each trigger, as they are at the moment.
+
+        `ALTER TABLE … DISABLE TRIGGER` writes the row of a trigger anew, as ENABLE does, so that
+        its `xmin` is another for ever: freezing leaves it as it is, and sets a flag beside it.
+        https://www.postgresql.org/docs/current/routine-vacuuming.html#VACUUM-FOR-WRAPAROUND
+        """
+        names = ", ".join(map(literal, self._triggers))
+        found = run(
+            self.building.connection,
+            "SELECT CAST(t.tgname AS pg_catalog.text), CAST(t.xmin AS pg_catalog.text),"
+            " CAST(t.tgenabled AS pg_catalog.text)"
+            f" FROM pg_catalog.pg_trigger t WHERE t.tgname IN ({names})"
+            f" AND t.tgrelid = CAST({self.building.survey.relation.oid} AS pg_catalog.oid)"
+            " ORDER BY t.tgname",
+        )
+        return [[str(each) for each in row] for row in found]
+
     def stop_noting(self) -> None:
         """Take the triggers away; the notes stay until they are caught up with."""
-        for name in (self.trigger, f"{self.trigger}_all"):
+        for name in self._triggers:
             run(self.building.connection, f"DROP TRIGGER {quote(name)} ON {self._old}")
 
     def forget(self) -> None:

@@ -124,6 +124,7 @@ class OnlineRebuild:
                 "asked": self.rebuild.digest,
                 "found": building.survey.digest,
                 "key": list(key.names),
+                "triggers": self._changes.triggers(),
                 "phase": Phase.COPY,
                 "at": None,
                 "read": 0,
@@ -169,6 +170,9 @@ class OnlineRebuild:
                 assert isinstance(key, Key)
                 building = planned(self.store, self.rebuild, read, self._given)
                 self._take_up(building, key, cursor["artifact"])
+                if not self._are_all_noted:
+                    run_all(connection, self._journal.giving_up(cursor))
+                    return False
                 return True
 
         what = f"Going on with {self.rebuild.call}"
@@ -178,7 +182,8 @@ class OnlineRebuild:
             log.info("%s goes on: %s rows are copied.", self.rebuild.call, copied)
         else:
             log.warning(
-                "%s begins anew: the script or the table has changed since %s rows were copied.",
+                "%s begins anew: the script, the table or its triggers have changed since %s rows "
+                "were copied.",
                 self.rebuild.call,
                 copied,
             )
@@ -246,6 +251,7 @@ class OnlineRebuild:
         with all_or_nothing(connection, self.rebuild.call):
             relation = building.survey.relation
             lock_table(connection, relation)
+            self._refuse_unnoted()
             changes.stop_noting()
             self._refuse_changed()
             refuse_dependents(connection, self.rebuild.call, building.survey, building.shape)
@@ -259,6 +265,22 @@ class OnlineRebuild:
             later = [[table.schema, table.name, key] for table, key in to_validate(building)]
             swap(building, self.store, ticket, None, Checks.LATER)
             return self._journal.write(Phase.CHECK, validate=later)
+
+    @property
+    def _are_all_noted(self) -> bool:
+        """Whether the triggers are those that were made, and were never off in between."""
+        return self._changes.triggers() == self._journal.cursor.get("triggers")
+
+    def _refuse_unnoted(self) -> None:
+        """Raise `RebuildError` where writes may have been made that no trigger has noted."""
+        if not self._are_all_noted:
+            name = self._building.survey.relation.name.display
+            raise RebuildError(
+                f"{self.rebuild.call} changed nothing: while rows were copied somebody has "
+                f"switched triggers of {name} off (DISABLE TRIGGER), or changed them. What was "
+                "written meanwhile may not be in the new table. What was copied is taken away "
+                "again. Run the upgrade again, when nobody switches triggers off."
+            )
 
     def _refuse_changed(self) -> None:
         """Raise `RebuildError` where the table itself is not what the new one was built for."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from alembic_zanith.identifiers import literal, quote
 
 from .checks import DIFFERS, EVENTS, TABLE, UNKNOWN, checks, enclosed, in_format, refuse
+from .in_step import DECLARATIONS as OF_IN_STEP
+from .in_step import in_step
 from .pair import Pair, function_name, is_column, trigger_name
 
 # Nothing may be looked up by the path of the caller, on which namesakes of PostgreSQL's own
@@ -40,9 +42,16 @@ def sync_block(pair: Pair) -> str:
     return _block(pair, _DECLARATIONS, checks(pair) + _makes(pair))
 
 
-def unsync_block(pair: Pair) -> str:
-    """Return the statement that drops what `sync_block` has made."""
-    return _block(pair, "  function_oid pg_catalog.oid;\n", _drops(pair))
+def unsync_block(pair: Pair, check: bool = True, unfilled_too: bool = True) -> str:
+    """Return the statement that drops what `sync_block` has made.
+
+    With `check` it refuses where the two are not the same in each row; see `in_step`.
+    """
+    declarations = "  function_oid pg_catalog.oid;\n"
+    if not check:
+        return _block(pair, declarations, _finds(pair) + _drops(pair))
+    compared = in_step(pair, unfilled_too)
+    return _block(pair, declarations + OF_IN_STEP, _finds(pair) + compared + _drops(pair))
 
 
 def _block(pair: Pair, declarations: str, body: str) -> str:
@@ -164,8 +173,8 @@ def _trigger(pair: Pair, event: str, name: str) -> str:
     )
 
 
-def _drops(pair: Pair) -> str:
-    insert, update = (trigger_name(event, pair.old, pair.new) for event in EVENTS)
+def _finds(pair: Pair) -> str:
+    insert, _ = (trigger_name(event, pair.old, pair.new) for event in EVENTS)
     unknown = refuse("relation IS NULL", f"There is no table {pair.shown}.", code=UNKNOWN)
     find = f"""\
   SELECT t.tgfoid INTO function_oid FROM pg_trigger t
@@ -179,14 +188,13 @@ def _drops(pair: Pair) -> str:
         TABLE,
         code=UNKNOWN,
     )
+    return unknown + find + none
+
+
+def _drops(pair: Pair) -> str:
+    names = (trigger_name(event, pair.old, pair.new) for event in EVENTS)
     drop = "".join(
         f"  EXECUTE format({literal(f'DROP TRIGGER {in_format(quote(name))} ON %s')}, {TABLE});\n"
-        for name in (insert, update)
+        for name in names
     )
-    return (
-        unknown
-        + find
-        + none
-        + drop
-        + "  EXECUTE format('DROP FUNCTION %s', function_oid::regprocedure);\n"
-    )
+    return drop + "  EXECUTE format('DROP FUNCTION %s', function_oid::regprocedure);\n"

@@ -156,6 +156,30 @@ def expression(text: str) -> Node:
     return statements[0].node.target_list[0].res_target.val
 
 
+def require_expression(text: str) -> None:
+    """See that a text is one whole expression, which may be put into brackets among others.
+
+    Raises `UnreadableSqlError`. Each of two readings lets something pass that the other does not:
+    `a) OR (b` is whole in brackets only, and `a;` or `1 FROM t` without them.
+
+    >>> require_expression("a OR b -- whichever"), require_expression("SELECT max(a) FROM t")
+    (None, None)
+    """
+    try:
+        _parse_one(f"SELECT {text}")
+    except UnreadableSqlError as error:
+        try:
+            _parse_one(text)  # a query, whose one value it is
+        except UnreadableSqlError:
+            raise error from None
+    _parse_one(f"SELECT ({text}\n)")
+
+
+def _parse_one(sql: str) -> None:
+    if len(parse(sql)) != 1:
+        raise UnreadableSqlError("it is more than one statement")
+
+
 def constant(text: str) -> str | None:
     """Return the text of an expression that is one string, written out; None for any other.
 
