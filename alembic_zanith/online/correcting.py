@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from alembic_zanith.catalog.column_parts import Identity, SequenceFill
 from alembic_zanith.catalog.parts import Default
 from alembic_zanith.recovery.definition import Definition
+from alembic_zanith.recovery.looking import refuses_nulls
 
 from .returning import ReturningValues
 
@@ -29,7 +30,7 @@ class Correcting(ReturningValues):
         yield f"EXISTS (SELECT FROM {self._archived} AND {other})"
         if self.filler is not None and self.filler.is_constant:
             yield f"NOT EXISTS (SELECT FROM {self._archived}) AND {self._is_not(self.filler.sql)}"
-        elif self.filler is None and not _has_default(self.definition):
+        elif self.filler is None and not _keeps_own(self.definition):
             yield f"NOT EXISTS (SELECT FROM {self._archived}) AND {self._is_not('NULL')}"
 
     def _is_not(self, value: str) -> str:
@@ -41,7 +42,10 @@ class Correcting(ReturningValues):
         return f"{here} IS DISTINCT FROM {there}"
 
 
-def _has_default(definition: Definition) -> bool:
+def _keeps_own(definition: Definition) -> bool:
+    """Whether a row may have a value that the archive does not know, or cannot be without one."""
+    if refuses_nulls(definition):
+        return True
     return any(
         isinstance(part, Default | Identity | SequenceFill) for _, part in definition.parts()
     )

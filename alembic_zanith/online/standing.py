@@ -17,7 +17,7 @@ from alembic_zanith.identifiers import display_name
 from alembic_zanith.movement.keys import choose_key
 from alembic_zanith.recovery.definition import Definition
 from alembic_zanith.recovery.keys import require_key
-from alembic_zanith.sql import rows, run
+from alembic_zanith.sql import rows, run, scalar
 
 from .beginning import Terms
 from .failing import GOES_ON
@@ -29,7 +29,6 @@ WITH RECURSIVE members (oid) AS (
       UNION
      SELECT h.inhrelid FROM members JOIN pg_catalog.pg_inherits h ON h.inhparent = members.oid)
 SELECT CAST(ARRAY[
-         CAST(pg_catalog.to_regclass(:name) AS text),
          CAST(CAST(pg_catalog.to_regclass(:name) AS oid) AS text),
          (SELECT pg_catalog.string_agg(
                    pg_catalog.format('%s %s %s', a.attname, a.attnum, a.atttypid), ',' ORDER BY 1)
@@ -105,6 +104,11 @@ class Standing:
     def _require_key(self) -> None:
         connection, table = self.store.connection, self.relation.name.display
         present = {column.name: column.number for column in columns(connection, self.relation)}
+        if not self._has_its_name():
+            raise KeyChangedError(
+                f"{self._stopped}: {table} has another name by now, or is gone. What was done "
+                f"before stays. {GOES_ON}"
+            )
         if str(self.definition.working_name) not in present:
             raise KeyChangedError(
                 f"{self._stopped}: the column that it had made in {table} was dropped by another "
@@ -123,6 +127,14 @@ class Standing:
                 f"What was done before stays. {GOES_ON}"
             )
         self._numbers = numbers
+
+    def _has_its_name(self) -> bool:
+        found = scalar(
+            self.store.connection,
+            "SELECT CAST(pg_catalog.to_regclass(:name) AS oid)",
+            name=str(self.relation.name),
+        )
+        return bool(found == self.relation.oid)
 
     def _has_keys(self) -> bool:
         """Whether rows are walked and found by what they were before, each by one of its own."""
