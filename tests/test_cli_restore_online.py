@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from alembic_zanith.locking.connections import backend_pid
 from alembic_zanith.movement.walk import Walk
 from alembic_zanith.recovery import archive_column, soft_drop_column
 from tests.conftest import MakeProject
@@ -143,3 +144,28 @@ def test_list_and_inspect_tell_of_one_that_is_unfinished(project: Project) -> No
 
 def _stop(_: Walk) -> None:
     raise RuntimeError
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "lost"])
+def test_broken_off_it_says_what_stays_and_how_it_goes_on(project: Project, how: str) -> None:
+    _archived(project)
+
+    def stop(walk: Walk) -> None:
+        if how == "Ctrl-C":
+            raise KeyboardInterrupt
+        pid = backend_pid(walk.connection)
+        project.database.execute(f"SELECT pg_terminate_backend({pid})")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Walk, "_wait", stop)
+        failed = recover(
+            project, "restore-column", "users.note", "--online", "--batch-size", "50"
+        ).failed()
+    said = {
+        "Ctrl-C": "The online restore of users.note was stopped. ",
+        "lost": "FAILED: The online restore of users.note stopped: the connection to the database "
+        "was lost (terminating connection due to administrator command). ",
+    }
+    assert f"{said[how]}What was done before stays. Run it again to go on there." in failed.stderr
+    recover(project, "restore-column", "users.note", "--online").succeeded()
+    assert project.database.scalar("SELECT count(*) FROM users WHERE note = 'note ' || id") == 300

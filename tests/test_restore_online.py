@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +24,12 @@ from alembic_zanith.errors import (
     MissingPrivilegeError,
     NameTakenError,
     NotOnlineError,
-    OtherDefinitionError,
     ZanithError,
 )
 from alembic_zanith.movement.walk import Walk
 from alembic_zanith.online import restore_column_online, sessions
+from alembic_zanith.online.bringing_back import OnlineRestore
+from alembic_zanith.online.filling import Filling
 from alembic_zanith.recovery import (
     archive_column,
     list_artifacts,
@@ -33,6 +37,7 @@ from alembic_zanith.recovery import (
     restore_column,
     soft_drop_column,
 )
+from alembic_zanith.recovery.report import RestoreReport
 from alembic_zanith.workspace import Workspace
 from tests.support.backfills import KEYS, writers
 from tests.support.database import Database
@@ -295,14 +300,26 @@ class TestLifeWentOn:
             online(database, "t.note", fill=fill)
         assert database.dump_of_all() == before
 
-    def test_another_fill_than_it_was_begun_with_is_refused(self, database: Database) -> None:
+    def test_with_another_fill_it_begins_anew(
+        self, database: Database, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        twin = database.clone()
+        twin.do(restore_column, "t.note", fill="'b'")
         _stopped(database, fill="'a'")
-        with pytest.raises(
-            OtherDefinitionError, match=r"with --fill 'a', and [0-9]+ rows are back"
-        ):
-            online(database, "t.note", fill="'b'")
-        online(database, "t.note", fill="'a'")
-        assert database.scalar("SELECT count(*) FROM t WHERE note = 'a'") == 2
+        online(database, "t.note", fill="'b'")
+        assert "t.note begins anew (30 rows were back): it was begun with --fill 'a'" in caplog.text
+        assert content(database) == content(twin)
+        assert leftovers(database) == []
+
+    def test_a_fill_that_fails_on_a_row_is_mended_by_another(self, database: Database) -> None:
+        with pytest.raises(BatchFailedError, match="With another --fill it takes back"):
+            online(database, "t.note", batch_size=30, fill="(1 / (id - 200))::text")
+        for broken in ("nonsense(", None):
+            with pytest.raises((FillError, ConstraintConflictError)):
+                online(database, "t.note", fill=broken)
+            assert database.scalar("SELECT rows_done FROM _zanith_migration_checkpoints") == 90
+        online(database, "t.note", fill="'b'")
+        assert database.scalar("SELECT count(*) FROM t WHERE note = 'b'") == 2
 
 
 def test_orphans_and_a_foreign_key_whose_parents_are_gone(database: Database) -> None:
@@ -614,6 +631,298 @@ class TestHalfMade:
         database.execute("ALTER TYPE mood RENAME VALUE 'c' TO 'b'")
         online(database, "t.note", force=True)
         assert database.scalar("SELECT count(note) FROM t") == 100
+
+
+@contextlib.contextmanager
+def _meanwhile(database: Database, sql: str, *, batch: int = 2) -> Iterator[None]:
+    """Have others do something right before a batch."""
+    do, count = Walk._do, itertools.count(1)
+
+    def interrupted(self: Walk, *arguments: Any) -> None:
+        if next(count) == batch:
+            database.execute(sql)
+        do(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Walk, "_do", interrupted)
+        yield
+
+
+@contextlib.contextmanager
+def _in_the_end(database: Database, sql: str, before: str = "correct") -> Iterator[None]:
+    """Have others do something once all constraints are back."""
+    act = getattr(Filling, before)
+    is_done = list[bool]()
+
+    def interrupted(self: Filling, *arguments: Any) -> None:
+        if arguments and not is_done:
+            is_done.append(True)
+            database.execute(sql)
+        act(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Filling, before, interrupted)
+        yield
+
+
+SWAP = "UPDATE t SET id = -1 WHERE id = 2; UPDATE t SET id = 2 WHERE id = 90;" + (
+    "UPDATE t SET id = 90 WHERE id = -1"
+)
+
+
+class TestOthersChangeKeys:
+    """Values follow the keys that rows have in the end, as in an ordinary restore at that moment."""
+
+    @pytest.mark.majors
+    @pytest.mark.parametrize(
+        "change",
+        [
+            SWAP,
+            "UPDATE t SET id = 102 WHERE id = 2; INSERT INTO t VALUES (2, 'new')",
+            "DELETE FROM t WHERE id = 2; UPDATE t SET id = 2 WHERE id = 70",
+            "UPDATE t SET id = id + 1000; UPDATE t SET id = id - 999",
+        ],
+    )
+    @pytest.mark.parametrize(
+        "kind", ["text", "json", "text DEFAULT 'x'", "text NOT NULL DEFAULT 'x'"]
+    )
+    def test_rows_have_the_value_of_their_key(
+        self, database: Database, change: str, kind: str
+    ) -> None:
+        _archived(
+            database,
+            f"CREATE TABLE t (id integer PRIMARY KEY, other text, note {kind});"
+            f"INSERT INTO t SELECT n, n, n::text::{kind.partition(' ')[0]}"
+            " FROM generate_series(1, 100) AS n",
+        )
+        twin = database.clone()
+        twin.execute(change)
+        twin.do(restore_column, "t.note")
+        with _meanwhile(database, change):
+            online(database, "t.note", batch_size=30)
+        assert content(database) == content(twin)
+        assert leftovers(database) == []
+
+    def test_what_changes_while_constraints_are_built_is_seen_too(self, database: Database) -> None:
+        _archived(database, FULL)
+        twin = database.clone()
+        twin.execute(SWAP)
+        twin.do(restore_column, "t.note")
+        with _in_the_end(database, SWAP):
+            online(database, "t.note", batch_size=100)
+        assert content(database) == content(twin)
+
+    @pytest.mark.parametrize("when", [1, 2])
+    def test_a_row_that_cannot_be_without_a_value_keeps_its_own(
+        self, database: Database, when: int
+    ) -> None:
+        _archived(
+            database,
+            "CREATE TABLE t (id integer PRIMARY KEY, note text NOT NULL);"
+            "INSERT INTO t SELECT n, n FROM generate_series(1, 100) AS n",
+        )
+        change = "UPDATE t SET id = 102 WHERE id = 2"
+        with _meanwhile(database, change) if when == 1 else _in_the_end(database, change):
+            online(database, "t.note", batch_size=30)
+        assert database.scalar("SELECT note FROM t WHERE id = 102") == "2"
+
+    def test_a_foreign_key_is_checked_again_for_what_was_set_right(
+        self, database: Database
+    ) -> None:
+        _archived(database, FULL)
+        database.execute("DELETE FROM parents WHERE code = 'p3'; DELETE FROM t WHERE id % 10 = 3")
+        change = "UPDATE t SET id = 3 WHERE id = 4"
+        twin = database.clone()
+        twin.execute(change)
+        expected = twin.do(restore_column, "t.note")
+        with _in_the_end(database, change):
+            report = online(database, "t.note", batch_size=100)
+        assert report.not_valid == expected.not_valid
+        assert len(report.not_valid) == 1
+        assert content(database) == content(twin)
+
+    @pytest.mark.majors
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            (
+                "ALTER TABLE t DROP id; ALTER TABLE t ADD id serial PRIMARY KEY",
+                "public.t.id is another column than it was then",
+            ),
+            (
+                "ALTER TABLE t DROP CONSTRAINT t_pkey; INSERT INTO t VALUES (80, 'twice')",
+                r"has several rows with the same \(80\)",
+            ),
+            ("ALTER TABLE t DROP CONSTRAINT t_pkey", r"the key of public.t \(id\) was changed"),
+            ("ALTER TABLE t RENAME id TO nr", "found by id, which public.t no longer has"),
+            ("ALTER TABLE t ALTER id TYPE text", "which was integer when they were archived"),
+            (
+                "ALTER TABLE t RENAME TO t2; CREATE TABLE t (id integer)",
+                "public.t has another name by now",
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("when", ["batch", "end"])
+    def test_a_key_that_is_none_any_more_stops_it(
+        self, database: Database, change: str, said: str, when: str
+    ) -> None:
+        _archived(
+            database,
+            "CREATE TABLE t (id integer PRIMARY KEY, other text, note text);"
+            "INSERT INTO t SELECT n, n, n FROM generate_series(1, 100) AS n",
+        )
+        others = _meanwhile(database, change)
+        if when == "end":
+            others = _before_the_end(database, change)
+        with others, pytest.raises(KeyChangedError, match=said) as stopped:
+            online(database, "t.note", batch_size=30)
+        assert "The online restore of t.note stopped: " in str(stopped.value)
+        assert "What was done before stays" in str(stopped.value)
+        assert "Run it again to go on there" in str(stopped.value)
+        assert "_zanith_dropped" not in str(stopped.value)
+
+    def test_a_key_that_others_made_anew_is_gone_by_with_force(self, database: Database) -> None:
+        _archived(
+            database,
+            "CREATE TABLE t (id integer PRIMARY KEY, other text, note text);"
+            "INSERT INTO t SELECT n, n, n FROM generate_series(1, 100) AS n",
+        )
+        change = "ALTER TABLE t DROP id; ALTER TABLE t ADD id serial PRIMARY KEY"
+        with _meanwhile(database, change), pytest.raises(KeyChangedError):
+            online(database, "t.note", batch_size=30, force=True)
+        online(database, "t.note", batch_size=30, force=True)
+        assert database.scalar("SELECT count(*) FROM t WHERE note = id::text") == 100
+
+    def test_a_trigger_that_would_fire_stops_it(self, database: Database) -> None:
+        _archived(
+            database,
+            "CREATE TABLE t (id integer PRIMARY KEY, other text, note text);"
+            "INSERT INTO t SELECT n, 'kept', n FROM generate_series(1, 100) AS n;"
+            "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN NEW.other := 'touched'; RETURN NEW; END $$;"
+            "CREATE TRIGGER touch BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
+        )
+        always = "ALTER TABLE t ENABLE ALWAYS TRIGGER touch"
+        with _meanwhile(database, always), pytest.raises(NotOnlineError) as stopped:
+            online(database, "t.note", batch_size=30)
+        assert "stopped: each batch is an UPDATE, which fires trigger touch" in str(stopped.value)
+        assert "What was done before stays. Run it again" in str(stopped.value)
+        database.execute("ALTER TABLE t ENABLE TRIGGER touch")
+        online(database, "t.note")
+        assert database.scalar("SELECT count(*) FROM t WHERE other = 'kept' AND note <> ''") == 100
+
+    def test_its_own_column_that_others_drop_is_not_a_rows_fault(self, database: Database) -> None:
+        _archived(database, FULL)
+        column = database.scalar(
+            "SELECT definition ->> 'working_name' FROM _zanith_migration_artifacts"
+        )
+        drop = f'ALTER TABLE t DROP COLUMN "{column}"'
+        with _meanwhile(database, drop), pytest.raises(KeyChangedError) as stopped:
+            online(database, "t.note", batch_size=100)
+        assert "was dropped by another session. Run it again to begin anew" in str(stopped.value)
+        online(database, "t.note")
+        assert database.scalar("SELECT count(note) FROM t") == ROWS
+
+
+@contextlib.contextmanager
+def _before_the_end(database: Database, sql: str) -> Iterator[None]:
+    """Have others do something right before the last step."""
+    reported, is_done = OnlineRestore._end, list[bool]()
+
+    def interrupted(self: OnlineRestore, report: RestoreReport) -> RestoreReport:
+        if not is_done:
+            is_done.append(True)
+            database.execute(sql)
+        return reported(self, report)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OnlineRestore, "_end", interrupted)
+        yield
+
+
+def test_a_lookup_that_no_index_keeps_unique_is_not_for_online(database: Database) -> None:
+    _archived(
+        database,
+        "CREATE TABLE t (id integer PRIMARY KEY, other integer NOT NULL UNIQUE, note text);"
+        "INSERT INTO t SELECT n, n, n FROM generate_series(1, 100) AS n",
+    )
+    database.execute("ALTER TABLE t DROP CONSTRAINT t_pkey")
+    with pytest.raises(NotOnlineError, match="found by id, which no unique index"):
+        online(database, "t.note")
+    database.do(restore_column, "t.note")
+
+
+class TestTheNameIsTakenInTheEnd:
+    @pytest.fixture(autouse=True)
+    def taken(self, database: Database) -> None:
+        _archived(database, FULL)
+        with _before_the_end(database, "ALTER TABLE t ADD note integer"):
+            self._refused(database)
+
+    def _refused(self, database: Database) -> None:
+        with pytest.raises(NameTakenError) as refusal:
+            online(database, "t.note")
+        said = str(refusal.value)
+        assert "What was made of t.note stays, under its working name" in said
+        assert "when the other column has another name, or with --as note_restored" in said
+        assert "Nothing has changed" not in said
+
+    def test_it_goes_on_under_another_name(self, database: Database) -> None:
+        self._refused(database)
+        report = online(database, "t.note", as_name="other_note")
+        assert report.renamed == ()
+        assert database.scalar("SELECT count(other_note) FROM t") == ROWS
+        assert leftovers(database) == []
+
+    def test_or_when_the_other_is_gone(self, database: Database) -> None:
+        database.execute("ALTER TABLE t RENAME note TO theirs")
+        online(database, "t.note")
+        assert database.scalar("SELECT count(note) FROM t") == ROWS
+        assert leftovers(database) == []
+
+
+def test_a_dry_run_of_an_unfinished_one_takes_no_name_of_its_own_for_taken(
+    database: Database,
+) -> None:
+    _archived(database, FULL)
+    with pytest.raises(NameTakenError), _before_the_end(database, "ALTER TABLE t ADD note integer"):
+        online(database, "t.note")
+    database.execute("ALTER TABLE t DROP COLUMN note")
+    assert online(database, "t.note", dry_run=True).renamed == ()
+    foreseen = database.do(restore_column, "t.note", dry_run=True)
+    assert foreseen.renamed == ()
+    assert database.do(restore_column, "t.note").statements == foreseen.statements
+
+
+def test_errors_of_no_row_blame_none(database: Database) -> None:
+    _archived(
+        database,
+        "CREATE FUNCTION f(integer) RETURNS text LANGUAGE sql AS $$ SELECT 'f' $$;"
+        "CREATE TABLE t (id integer PRIMARY KEY, note text);"
+        "INSERT INTO t SELECT n, n FROM generate_series(1, 100) AS n",
+    )
+    database.execute("INSERT INTO t VALUES (101)")
+    with _meanwhile(database, "DROP FUNCTION f"), pytest.raises(BatchFailedError) as failure:
+        online(database, "t.note", batch_size=30, fill="public.f(id)")
+    assert failure.value.row == ""
+    assert "function public.f(integer) does not exist, behind id = 30 of" in str(failure.value)
+    assert "Mend the row" not in str(failure.value)
+
+
+def test_who_stops_it_is_told_how_it_goes_on(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    _archived(database, FULL)
+
+    def stop(_: Walk) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Walk, "_wait", stop)
+        with pytest.raises(KeyboardInterrupt):
+            online(database, "t.note", batch_size=30)
+    said = "The online restore of t.note was stopped. What was done before stays. Run it again"
+    assert said in caplog.text
 
 
 @pytest.mark.majors

@@ -7,9 +7,11 @@ from functools import partial
 from typing import Any
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.config.context import settings_of
+from alembic_zanith.errors import ZanithError
 from alembic_zanith.locking.retrying import RetryPolicy
 from alembic_zanith.online import restore_column_online
 from alembic_zanith.recovery import RestoreReport, restore_column, restore_table
@@ -45,17 +47,28 @@ def _restore_online(
     given: dict[str, Any], db: Database, target: str, options: dict[str, Any]
 ) -> RestoreReport:
     settings = settings_of(db.context)
-    with each_by_itself(db) as connection:
-        return restore_column_online(
-            connection,
-            target,
-            policy=RetryPolicy(attempts=settings.lock_retries + 1),
-            max_lag_ms=settings.max_replication_lag,
-            yield_to_locks=settings.yield_to_locks,
-            workspace=db.workspace,
-            **given,
-            **options,
-        )
+    failure: ZanithError | None = None
+    try:
+        with each_by_itself(db) as connection:
+            try:
+                return restore_column_online(
+                    connection,
+                    target,
+                    policy=RetryPolicy(attempts=settings.lock_retries + 1),
+                    max_lag_ms=settings.max_replication_lag,
+                    yield_to_locks=settings.yield_to_locks,
+                    workspace=db.workspace,
+                    **given,
+                    **options,
+                )
+            except ZanithError as error:
+                failure = error
+                raise
+    except SQLAlchemyError:
+        # On a connection that is lost, Alembic's autocommit_block() cannot end what it began.
+        if failure is not None:
+            raise failure from None
+        raise
 
 
 @click.command("restore-table", short_help="Bring back a table.")

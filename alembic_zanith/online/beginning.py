@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.catalog.parts import StandInType
 from alembic_zanith.catalog.relation import Column, Relation
+from alembic_zanith.catalog.unique_keys import unique_keys
 from alembic_zanith.errors import ConstraintConflictError, FillError, NotOnlineError
 from alembic_zanith.failures import explained, server_message
 from alembic_zanith.identifiers import QualifiedName, quote
@@ -62,10 +63,17 @@ def terms(connection: Connection, seen: Prospect, definition: Definition) -> Ter
     reasons: list[str] = []
     relation = seen.relation
     prevented = can_prevent(connection)
-    key = choose_key(connection, relation)
+    # Not by itself, where an earlier run has made a key of it.
+    key = choose_key(connection, relation, changed=[str(definition.working_name)])
     if isinstance(key, str):
         reasons.append(f"the table cannot be walked in batches: {key}")
     reasons += _reasons(connection, relation, definition, prevented)
+    names = {key.name for key in definition.lookup_key}
+    if not any({*each.columns} <= names for each in unique_keys(connection, relation)):
+        reasons.append(
+            f"its values are found by {', '.join(sorted(names))}, which no unique index keeps from "
+            "being given to several rows meanwhile"
+        )
     found = list(ways(definition))
     reasons += [
         without_working_name(seen.report.artifact, each) for each in found if isinstance(each, str)

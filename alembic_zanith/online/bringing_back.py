@@ -15,14 +15,13 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
 from alembic_zanith.catalog.constraints import ForeignKey
-from alembic_zanith.catalog.relation import columns, get_column, tree
-from alembic_zanith.errors import OtherDefinitionError
+from alembic_zanith.catalog.relation import columns, get_column
+from alembic_zanith.errors import NameTakenError
 from alembic_zanith.failures import database_errors_explained
 from alembic_zanith.identifiers import display_name
 from alembic_zanith.movement.checkpoints import Checkpoint, CheckpointStatus
-from alembic_zanith.movement.progress import shown
-from alembic_zanith.movement.walk import BatchError, Pace, Position, Walk
-from alembic_zanith.recovery.half_made import OPERATION, half_made
+from alembic_zanith.movement.walk import Pace, Position
+from alembic_zanith.recovery.half_made import OPERATION, HalfMade, half_made, undo
 from alembic_zanith.recovery.looking import Asked, Prospect, look, notes, table_of
 from alembic_zanith.recovery.names import Name, free_names, under_names
 from alembic_zanith.recovery.plan import Place, Step, rename_column
@@ -32,7 +31,7 @@ from alembic_zanith.recovery.restore import mark_restored
 from alembic_zanith.recovery.run_steps import Outcome, invalid_foreign_keys
 from alembic_zanith.recovery.taken import refuse_taken_column
 from alembic_zanith.recovery.verify_parked import verify
-from alembic_zanith.sql import rows, run, run_all, unheard
+from alembic_zanith.sql import run, run_all
 
 from .beginning import (
     Terms,
@@ -44,22 +43,17 @@ from .beginning import (
     terms,
 )
 from .failing import Broken
+from .filling import Filling
 from .journal import Journal
 from .parts import Parts
 from .returning import Filler, ReturningValues
 from .sessions import as_one, keep_vacuum_out, pinned_transaction
 from .showing import statements_of
+from .standing import Standing
 
 log = logging.getLogger("alembic.zanith")
 
 T = TypeVar("T")
-
-_ESTIMATE = """
-SELECT CAST(sum(c.reltuples) AS bigint) AS rows FROM pg_catalog.pg_class c
- WHERE c.relkind = 'r' AND c.reltuples >= 0 AND c.oid = ANY (CAST(:oids AS oid[]))
-"""
-
-_OF_A_WALK = ("at", "walk", "read")
 
 
 @dataclass
@@ -83,16 +77,37 @@ class OnlineRestore:
             seen, warnings = self._transaction("A look", self._look)
             terms = self._transaction("The beginning", lambda: self._begin(seen))
         try:
-            parts = Parts(self._journal, terms.ways, self.asked.relax)
-            self._fill(terms)
-            parts.guard()
-            # What was written before all of the constraints held.
-            self._fill(terms)
-            parts.finish()
+            terms = self._watched(terms)
+            self._bring_back(terms)
             report = self._transaction("A look", lambda: self._reported(seen, terms, warnings))
             return self._transaction("The end", lambda: self._end(report))
         except DBAPIError as error:
             raise self._broken.by(error) from error
+        except KeyboardInterrupt:
+            log.warning("%s", self._broken.by_interruption())
+            raise
+
+    def _watched(self, terms: Terms) -> Terms:
+        """Have each batch make sure of what it goes by."""
+        artifact, relation = self.artifact, self._seen.relation
+        self._standing = Standing(
+            self.store, artifact, relation, self._definition, terms, self.asked.force
+        )
+        return replace(terms, sending=replace(terms.sending, require=self._standing.require))
+
+    def _bring_back(self, terms: Terms) -> None:
+        journal, relation = self._journal, self._seen.relation
+        parts = Parts(journal, terms.ways, self.asked.relax)
+        filling = Filling(
+            journal, relation, self._definition, terms, self.pace, self.yield_to_locks
+        )
+        filling.fill()
+        filling.correct()
+        parts.guard()
+        # What was written before all of the constraints held.
+        filling.fill()
+        parts.finish()
+        filling.correct(parts)
 
     def foresee(self) -> RestoreReport:
         """Return what would be done."""
@@ -107,17 +122,28 @@ class OnlineRestore:
     def _look(self) -> tuple[Prospect, list[str]]:
         connection = self._connection
         relation = table_of(connection, self.artifact, force=self.asked.force)
-        seen = look(self.store, self.artifact, relation, self.asked)
+        begun = half_made(self.store, self.artifact)
+        try:
+            seen = look(self.store, self.artifact, relation, self.asked)
+        except NameTakenError as taken:
+            if begun is None:
+                raise
+            raise self._broken.by_taken_name(taken, str(self.artifact.source_column)) from taken
         warnings = verify(connection, self.artifact, force=self.asked.force)
         warnings += replaced_parents(connection, self.artifact, seen.definition)
-        if half_made(self.store, self.artifact) is None:
+        if begun is None:
             refuse_nulls(seen, self.asked)
             terms(connection, seen, seen.definition)
         return seen, warnings
 
     def _foreseen(self) -> RestoreReport:
         seen, warnings = self._look()
-        names = free_names(self._connection, seen.definition, seen.place, self.artifact.id)
+        begun = half_made(self.store, self.artifact)
+        if begun is not None and self._has_column(seen):
+            # Others than those that it has given to its own parts are not looked for.
+            names = begun.names
+        else:
+            names = free_names(self._connection, seen.definition, seen.place, self.artifact.id)
         definition = under_names(seen.definition, seen.place, names)
         found = terms(self._connection, seen, definition)
         self._definition = definition
@@ -126,9 +152,10 @@ class OnlineRestore:
             f"The UPDATE is sent in batches of {self.pace.batch_size:,} rows by "
             f"{', '.join(found.key.names)}; each step is committed by itself."
         )
-        begun = half_made(self.store, self.artifact)
         if begun is not None:
             how = f"It has begun: {begun.checkpoint.rows_done:,} rows are back. {how}"
+            if begun.checkpoint.cursor["fill"] != self.asked.fill:
+                how = f"{how} With another --fill it begins anew."
         return replace(
             seen.report,
             statements=tuple(statements_of(definition, seen.place, found, work)),
@@ -153,11 +180,11 @@ class OnlineRestore:
         self._seen = seen
         begun = half_made(store, self.artifact)
         if begun is not None:
-            present = {column.name for column in columns(connection, seen.relation)}
-            if str(seen.definition.working_name) in present:
+            if self._goes_on(seen, begun):
                 return self._go_on(seen, begun.checkpoint)
-            log.warning("%s begins anew: its column is gone.", self.artifact.source)
-            run(connection, self._journal.checkpoints.forgetting(self._journal.id))
+            keep_vacuum_out(connection, seen.relation.name)
+            undo(store, begun, seen.relation)
+            refuse_nulls(seen, self.asked)
         refuse_taken_column(connection, self.artifact, seen.relation, seen.place.name)
         run_all(connection, seen.definition.type_sql)
         names = free_names(connection, seen.definition, seen.place, self.artifact.id)
@@ -190,15 +217,23 @@ class OnlineRestore:
         )
         return found
 
-    def _go_on(self, seen: Prospect, found: Checkpoint) -> Terms:
-        if found.cursor["fill"] != self.asked.fill:
-            before = found.cursor["fill"]
+    def _goes_on(self, seen: Prospect, begun: HalfMade) -> bool:
+        """Whether what an earlier run has made is taken up; says so where it is not."""
+        source, done = self.artifact.source, f"{begun.checkpoint.rows_done:,} rows were back"
+        if not self._has_column(seen):
+            log.warning("%s begins anew (%s): its column is gone.", source, done)
+            return False
+        if (before := begun.checkpoint.cursor["fill"]) != self.asked.fill:
             given = "without --fill" if before is None else f"with --fill {before}"
-            raise OtherDefinitionError(
-                f"{self.artifact.source} was begun to be brought back {given}, and "
-                f"{found.rows_done:,} rows are back. Nothing has changed. Go on like that, or "
-                "leave out --online, which takes away what is made and brings it back as asked for."
-            )
+            log.warning("%s begins anew (%s): it was begun %s.", source, done, given)
+            return False
+        return True
+
+    def _has_column(self, seen: Prospect) -> bool:
+        present = {column.name for column in columns(self._connection, seen.relation)}
+        return str(seen.definition.working_name) in present
+
+    def _go_on(self, seen: Prospect, found: Checkpoint) -> Terms:
         log.info("%s goes on: %s rows are back.", self.artifact.source, f"{found.rows_done:,}")
         self._journal.find()
         names = {Name(*name): new for *name, new in found.cursor["names"]}
@@ -212,42 +247,6 @@ class OnlineRestore:
             self._definition,
             Filler.of(self._definition, fill),
         )
-
-    # -- the values ----------------------------------------------------------------------
-
-    def _fill(self, terms: Terms) -> None:
-        journal, relation = self._journal, self._seen.relation
-        checkpoint = journal.find()
-        about = {
-            **{name: value for name, value in journal.cursor.items() if name not in _OF_A_WALK},
-            "key": [column.name for column in terms.key.columns],
-            "types": [column.type for column in terms.key.columns],
-        }
-        if any(checkpoint.cursor.get(name) != about[name] for name in ("key", "types")):
-            checkpoint = replace(checkpoint, cursor={**checkpoint.cursor, **Position().as_json()})
-        with unheard():
-            oids = [member.oid for member in tree(self._connection, relation)]
-            estimate = rows(self._connection, _ESTIMATE, oids=oids)[0].rows
-        queue_on = tuple(oids) if self.yield_to_locks else ()
-        pace = replace(self.pace, throttle=replace(self.pace.throttle, queue_on=queue_on))
-        walk = Walk(
-            self._connection,
-            relation.name,
-            terms.key,
-            self._work(self._seen, journal.cursor["fill"]),
-            journal.checkpoints,
-            checkpoint,
-            about,
-            pace,
-            terms.sending,
-        )
-        read = Position.of(checkpoint.cursor).read
-        with shown(f"restore of {self.artifact.source}", estimate, read) as progress:
-            try:
-                walk.run(progress)
-            except BatchError as stopped:
-                raise self._broken.at(stopped, walk) from stopped.error
-        journal.find()
 
     # -- the end -------------------------------------------------------------------------
 
@@ -285,7 +284,11 @@ class OnlineRestore:
         self.store.lock(self.artifact.id)
         journal.find()
         keep_vacuum_out(connection, seen.relation.name)
-        refuse_taken_column(connection, self.artifact, seen.relation, seen.place.name)
+        self._standing.require_anew()
+        try:
+            refuse_taken_column(connection, self.artifact, seen.relation, seen.place.name)
+        except NameTakenError as taken:
+            raise self._broken.by_taken_name(taken, str(self.artifact.source_column)) from taken
         number = get_column(connection, seen.relation, str(self._definition.working_name)).number
         mark_restored(self.store, report, number)
         run(connection, journal.checkpoints.forgetting(journal.id))

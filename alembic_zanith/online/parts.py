@@ -29,6 +29,7 @@ from alembic_zanith.recovery.conflicts import (
 from alembic_zanith.recovery.definition import Definition
 from alembic_zanith.sql import run, scalar
 
+from .failing import GOES_ON
 from .journal import Journal
 from .sessions import alone_settings, as_one, keep_vacuum_out, pinned_transaction
 
@@ -130,10 +131,16 @@ class Parts:
                     else:
                         self._give_up(way, error, undo=True)
 
+    def reopen_foreign_keys(self) -> None:
+        """Take foreign keys away that are back, for `finish` to bring them back once more."""
+        for way in self.ways:
+            if isinstance(way.part, ForeignKey) and not self.journal.is_done(_left_out(way)):
+                self._undo(way)
+
     # -- steps ---------------------------------------------------------------------------
 
     def _is_over(self, way: Way, step: str) -> bool:
-        names = (f"{way.name} {step}", f"{way.name} left out")
+        names = (f"{way.name} {step}", _left_out(way))
         return any(map(self.journal.is_done, names))
 
     def _short(self, way: Way, step: str, short: Short) -> None:
@@ -219,10 +226,7 @@ class Parts:
 
     @property
     def _outlook(self) -> str:
-        return (
-            "The values that are back stay. Run it again when that is mended: it goes on there. "
-            "Without --online it takes back what it has made, and brings the column back at once."
-        )
+        return f"The values that are back stay. {GOES_ON}"
 
     def _ahead(self, way: Way) -> ConstraintConflictError | None:
         def work() -> ConstraintConflictError | None:
@@ -254,7 +258,7 @@ class Parts:
         self._leave_out(way)
 
     def _leave_out(self, way: Way) -> None:
-        self.journal.leave_out(self._shown(way), f"{way.name} left out")
+        self.journal.leave_out(self._shown(way), _left_out(way))
 
     def _undo(self, way: Way) -> None:
         shorts = [each for each in way.online.undo if isinstance(each, Short)]
@@ -269,3 +273,7 @@ class Parts:
             if isinstance(step, Alone):
                 with self._patience():
                     run(self._connection, step.statement)
+
+
+def _left_out(way: Way) -> str:
+    return f"{way.name} left out"

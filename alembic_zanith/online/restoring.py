@@ -52,7 +52,8 @@ def restore_column_online(
     As `restore_column`, with the same result, but in steps that are each committed: the values of
     an archive go back in batches, indexes are built concurrently and constraints checked without
     keeping anybody from writing. The table is locked for moments only. Broken off at any point,
-    it goes on there when it is called again. A soft-dropped column comes back at once.
+    it goes on there when it is called again, and begins anew where it is called with another
+    `fill`. A soft-dropped column comes back at once.
 
     Each statement has to commit by itself on `connection`. `batch_size` is how many rows a batch
     reads, `pause` seconds between two; `policy` is how often to try again what was not given a
@@ -62,8 +63,8 @@ def restore_column_online(
 
     Raises what `restore_column` does, and `AutocommitRequiredError`, `NotOnlineError` for what
     PostgreSQL cannot do with the table in use, `BusyError` while another session is at it,
-    `BatchFailedError` where a batch fails and `OtherDefinitionError` where it was begun with
-    another `fill`. What is done by then stays, and is taken away by an ordinary restore or a purge.
+    and `BatchFailedError` where a batch fails. What is done by then stays, and is taken away by an
+    ordinary restore or a purge.
 
     Example::
 

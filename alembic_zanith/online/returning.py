@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +23,13 @@ _ONCE = RetryPolicy(attempts=1)
 
 @dataclass(frozen=True)
 class Filler:
-    """What rows without an archived value get: SQL, and whether that can be NULL."""
+    """What rows without an archived value get: SQL, whether that can be NULL, and if it is always
+    the same.
+    """
 
     sql: str
     can_be_null: bool
+    is_constant: bool = False
 
     @classmethod
     def of(cls, definition: Definition, fill: str | None) -> Filler | None:
@@ -34,7 +37,7 @@ class Filler:
         if fill is not None:
             return cls(as_assigned(fill, definition.column), True)
         if definition.constant_default is not None:
-            return cls(as_assigned(definition.constant_default, definition.column), False)
+            return cls(as_assigned(definition.constant_default, definition.column), False, True)
         for holding, part in definition.parts():
             if holding is definition.root and isinstance(part, SequenceFill):
                 return cls(part.next_value(holding.name), False)
@@ -56,6 +59,12 @@ class ReturningValues:
     @property
     def _column(self) -> str:
         return quote(str(self.definition.working_name))
+
+    @property
+    def _type(self) -> str:
+        column = self.definition.column
+        assert column is not None
+        return column.base_type or column.type
 
     @property
     def _archived(self) -> str:
@@ -84,10 +93,7 @@ class ReturningValues:
         return f"{empty} AND ({has_value} OR {unknown})"
 
     def statement(self, conditions: str) -> str:
-        column = self.definition.column
-        assert column is not None
-        type_ = column.base_type or column.type
-        value = f"(SELECT CAST(_zanith_a.value AS {type_}) FROM {self._archived})"
+        value = f"(SELECT CAST(_zanith_a.value AS {self._type}) FROM {self._archived})"
         if self.filler is not None:
             known = f"EXISTS (SELECT FROM {self._archived})"
             value = f"CASE WHEN {known} THEN {value} ELSE {self.filler.sql} END"
@@ -98,17 +104,22 @@ class ReturningValues:
 class Sending:
     """How batches are sent; `fires_none` keeps the triggers of the table from firing.
 
+    `require` is called in the transaction of each, and raises where it must not be done.
     An UPDATE of the user's rows is not what an ordinary restore does, whose rewrite fires none.
     https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SESSION-REPLICATION-ROLE
     """
 
     fires_none: bool
+    require: Callable[[], None] | None = None
 
     def __call__(self, connection: Connection, statement: str) -> Row[Any]:
         """Send a statement in a transaction of its own; see `alembic_zanith.movement.walk.Send`."""
 
         def work() -> Row[Any]:
             with self.settings(connection):
+                # What only counts rows writes nothing, and waits for no lock.
+                if self.require is not None and not statement.startswith("SELECT"):
+                    self.require()
                 return run(connection, statement).one()
 
         # Whoever walks tries again.

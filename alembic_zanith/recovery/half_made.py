@@ -123,10 +123,15 @@ def take_away(store: ArtifactStore, begun: HalfMade, relation: Relation | None) 
     with pinned_settings(connection):
         if not scalar(connection, f"SELECT {trying_to_lock(begun.artifact)}"):
             raise busy(connection, begun.artifact)
-        if relation is not None:
-            run_all(connection, _undoing(begun, begun.definition(connection, relation), relation))
-        table = Checkpoints(connection, store.schema)
-        run(connection, table.forgetting(begun.checkpoint.id))
+        undo(store, begun, relation)
+
+
+def undo(store: ArtifactStore, begun: HalfMade, relation: Relation | None) -> None:
+    """Do the same for a session that keeps others away already. For use under pinned settings."""
+    connection = store.connection
+    if relation is not None:
+        run_all(connection, _undoing(begun, begun.definition(connection, relation), relation))
+    run(connection, Checkpoints(connection, store.schema).forgetting(begun.checkpoint.id))
 
 
 def _undoing(begun: HalfMade, definition: Definition, relation: Relation) -> Iterator[str]:

@@ -16,12 +16,12 @@ from alembic_zanith.workspace import Workspace
 
 from .definition import Definition
 from .fill import fill_step
-from .half_made import half_made, take_away
+from .half_made import HalfMade, half_made, take_away
 from .labels import require_labels
 from .locate import require_in_place, require_parked
 from .looking import Asked, look, notes, table_of
 from .meanwhile import Meanwhile, catch_up_step
-from .names import with_free_names
+from .names import under_names, with_free_names
 from .pick import COLUMN_KINDS, TABLE_KINDS, pick
 from .plan import Place, Step, restore_steps, why_not_back
 from .replaced import replaced_parents
@@ -83,7 +83,10 @@ def restore_column(
         filled = fill_step(connection, found, definition, relation, fill)
     elif meanwhile is not None and found.kind is ArtifactKind.SOFT_DROP_COLUMN:
         filled = catch_up_step(connection, found, definition, relation, meanwhile)
-    return _restore(store, report, definition, place, filled, relax=relax, force=force)
+    foreseen = begun if dry_run else None
+    return _restore(
+        store, report, definition, place, filled, relax=relax, force=force, begun=foreseen
+    )
 
 
 @atomic
@@ -138,13 +141,19 @@ def _restore(
     *,
     relax: bool,
     force: bool,
+    begun: HalfMade | None = None,
 ) -> RestoreReport:
     connection, artifact = store.connection, report.artifact
     bookkeeping = store.table  # resolved now: search_path is pinned below
     with pinned_settings(connection):
         warnings = verify(connection, artifact, force=force)
         warnings += replaced_parents(connection, artifact, definition)
-        definition, renamed = with_free_names(connection, definition, place, artifact.id)
+        if begun is None:
+            definition, renamed = with_free_names(connection, definition, place, artifact.id)
+        else:
+            # Its own parts have these names, and are taken away first.
+            definition = under_names(definition, place, begun.names)
+            renamed = tuple(sorted({(name.name, new) for name, new in begun.names.items()}))
         adjusted = replace(artifact, definition=definition.to_json())
         steps = _with_fill(restore_steps(adjusted, place), fill)
         outcome = Outcome()
