@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
@@ -13,6 +15,7 @@ from alembic_zanith.errors import (
     DependentObjectsError,
     MissingPrivilegeError,
     NameTakenError,
+    NotDroppableError,
     NotReversibleError,
     UnknownObjectError,
     UnsupportedDatabaseError,
@@ -110,6 +113,44 @@ def test_they_are_named_where_each_statement_is_committed_by_itself(database: Da
         with pytest.raises(DependentObjectsError, match="ix_name") as raised:
             op.invoke(DropExtensionOp("pg_trgm"))
     assert "view alike" in str(raised.value)
+
+
+MEMBERS = """
+CREATE EXTENSION hstore;
+CREATE TABLE "Job" (id int PRIMARY KEY, command text);
+CREATE TABLE empty (id int);
+CREATE TABLE known (id int);
+ALTER EXTENSION hstore ADD TABLE "Job"; ALTER EXTENSION hstore ADD TABLE empty;
+ALTER EXTENSION hstore ADD TABLE known;
+INSERT INTO known VALUES (1), (2), (3);
+UPDATE pg_extension SET extconfig = ARRAY['known'::regclass::oid], extcondition = '{WHERE id > 3}'
+ WHERE extname = 'hstore'
+"""
+
+
+@pytest.mark.majors
+@pytest.mark.parametrize("isolation_level", ["AUTOCOMMIT", "READ COMMITTED"])
+def test_rows_of_its_own_tables_are_counted_and_stay(
+    database: Database, isolation_level: str
+) -> None:
+    database.execute(MEMBERS)
+    database.execute(
+        "INSERT INTO \"Job\" VALUES (1, 'precious'); INSERT INTO known VALUES (4), (5)"
+    )
+    with database.engine(isolation_level=isolation_level).connect() as connection:
+        op: Any = Operations(MigrationContext.configure(connection))
+        with pytest.raises(NotDroppableError) as raised:
+            op.drop_extension("hstore")
+    assert '  - public."Job": 1 rows\n  - public.known: 2 rows\n' in str(raised.value)
+    assert "op.execute('DROP EXTENSION \"hstore\"')" in str(raised.value)
+    assert database.scalar('SELECT command FROM "Job"') == "precious"
+
+
+def test_rows_that_the_extension_came_with_are_not_in_its_way(database: Database) -> None:
+    database.execute(MEMBERS)
+    with op_on(database) as op:
+        op.drop_extension("hstore")
+    assert database.scalar("SELECT to_regclass('known')") is None
 
 
 def test_an_error_ends_the_command_without_a_traceback(project: Project) -> None:

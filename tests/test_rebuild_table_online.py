@@ -111,6 +111,26 @@ def test_it_runs_in_an_autocommit_block_and_is_recorded(project: Project) -> Non
     assert "which would be lost" in project.alembic("downgrade", "-1").output
 
 
+def test_an_old_table_that_is_purged_before_the_end_of_the_revision_is_not_missed(
+    project: Project,
+) -> None:
+    project.database.execute(SHOP)
+    script = (
+        "done = op.rebuild_table('orders', columns=['id', 'customer_id'], retention_days=0)\n"
+        "print('It returned', done)"
+    )
+    project.revision(f"{in_block(script)}\nop.soft_drop_table('later')")
+    assert "no table 'later'" in project.alembic("upgrade", "head").failed().output
+    project.alembic("zanith-recover", "cleanup").succeeded()
+    assert project.database.rows("SELECT * FROM _zanith_migration_artifacts") == []
+    project.database.execute("CREATE TABLE later (id int)")
+    output = project.upgrade().output
+    assert "was done by an earlier run; its old table is purged" in output
+    assert "It returned None" in output
+    status = "SELECT operation, status FROM _zanith_migration_checkpoints"
+    assert project.database.rows(status) == [("rebuild_table", "applied")]
+
+
 def test_it_runs_through_asyncpg(make_project: MakeProject) -> None:
     project = make_project("async", "asyncpg")
     project.database.execute(SHOP)

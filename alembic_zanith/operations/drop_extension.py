@@ -9,9 +9,11 @@ from alembic.autogenerate import renderers
 
 from alembic_zanith.catalog import known_names
 from alembic_zanith.catalog.dependents import dependents_of
+from alembic_zanith.catalog.extension_rows import rows_of_extension
 from alembic_zanith.declarations import Extension
 from alembic_zanith.errors import (
     DependentObjectsError,
+    NotDroppableError,
     NotReversibleError,
     UnknownObjectError,
     ZanithError,
@@ -21,7 +23,7 @@ from alembic_zanith.identifiers import quote
 from alembic_zanith.risk.change import Change
 from alembic_zanith.risk.changes.extensions import DropExtension
 from alembic_zanith.risk.reading import reads
-from alembic_zanith.sql import is_autocommit
+from alembic_zanith.sql import is_autocommit, unheard
 
 from .create_extension import CreateExtensionOp
 from .plain_sql import PlainSqlOperation
@@ -58,6 +60,20 @@ class DropExtensionOp(PlainSqlOperation):
         """Return DROP EXTENSION, never with CASCADE."""
         exists = "IF EXISTS " if self.if_exists else ""
         return f"DROP EXTENSION {exists}{quote(self.extension_name)}"
+
+    def check(self, connection: Connection) -> None:
+        """Refuse where rows that somebody has written would go along."""
+        with unheard():
+            found = rows_of_extension(connection, str(self.extension_name))
+        if not found:
+            return
+        listing = "\n".join(f"  - {table}: {count:,} rows" for table, count in found)
+        raise NotDroppableError(
+            f"{self} changed nothing: tables that belong to the extension have rows, which "
+            f"would go along and be kept nowhere:\n{listing}\n"
+            "Export what is needed. To drop them on purpose, write "
+            f"op.execute({self.statement(None)!r}) instead, and run it with --allow-destructive."
+        )
 
     def explain(self, connection: Connection, state: str, reason: str) -> ZanithError | None:
         """Name every object that needs it, or the extensions that there are."""
@@ -110,11 +126,15 @@ class DropExtensionOp(PlainSqlOperation):
         they are named, and nothing happens. There is no `cascade`, because it would take them
         along, values and all. Drop or park what is not needed any more in a step before.
 
+        Tables that belong to the extension go with it, so none of them may have rows that somebody
+        has written, such as the jobs of pg_cron. `--sql` cannot tell.
+
         :param extension_name: name of the extension.
         :param if_exists: True accepts that there is none.
         :return: None.
 
-        Raises `DependentObjectsError` where other objects need it, `UnknownObjectError` for an
+        Raises `DependentObjectsError` where other objects need it, `NotDroppableError` where tables
+        of its own have rows, `UnknownObjectError` for an
         extension that does not exist, `MissingPrivilegeError`, and `UnsupportedDatabaseError` on a
         database that is not PostgreSQL.
         """

@@ -33,6 +33,9 @@ class PlainSqlOperation(MigrateOperation):
         """Return the SQL, with this schema in place of the operation's own."""
         raise NotImplementedError
 
+    def check(self, connection: Connection) -> None:
+        """Raise where the statement would do harm that PostgreSQL does not refuse."""
+
     def explain(self, connection: Connection, state: str, reason: str) -> ZanithError | None:
         """Return the error for what PostgreSQL refused, where more can be said than it did."""
         return None
@@ -53,6 +56,7 @@ def run_plain_sql(operations: Operations, operation: PlainSqlOperation) -> None:
     connection = operations.get_bind()
     statement = operation.statement(translated_schema(connection, operation.schema))
     with errors_explained(connection, str(operation), operation.explain):
+        operation.check(connection)
         run(connection, statement)
 
 

@@ -85,7 +85,7 @@ class RebuildTableOp(MigrateOperation):
         batch_size: int = DEFAULT_BATCH_SIZE,
         pause: float = 0,
         key: str | Sequence[str] | None = None,
-    ) -> Artifact:
+    ) -> Artifact | None:
         """Build a table anew with other columns, copy its rows, and put it in the old one's place.
 
         e.g.::
@@ -131,7 +131,8 @@ class RebuildTableOp(MigrateOperation):
         :param pause: seconds between two batches, 0 by default.
         :param key: column or columns of the unique key to walk by; by default the primary key, or
          another unique key whose columns are NOT NULL.
-        :return: the :class:`.Artifact` that says where the old table is.
+        :return: the :class:`.Artifact` that says where the old table is; None where an earlier run
+         of the script has done it in autocommit and failed later, and the old table is purged.
 
         Raises `UnknownObjectError` for a table or column that does not exist,
         `DependentObjectsError` where a view or another object needs the old table,
@@ -141,7 +142,7 @@ class RebuildTableOp(MigrateOperation):
         `MissingPrivilegeError`, `OfflineModeError` in `--sql` mode and `UnsupportedDatabaseError`
         on a database that is not PostgreSQL.
         """
-        artifact: Artifact = operations.invoke(
+        artifact: Artifact | None = operations.invoke(
             cls(
                 table_name,
                 columns=columns,
@@ -203,11 +204,14 @@ def _checked_select(table_name: str, given: object, names: Sequence[str]) -> dic
 
 
 @Operations.implementation_for(RebuildTableOp)
-def rebuild_table(operations: Operations, operation: RebuildTableOp) -> Artifact:
+def rebuild_table(operations: Operations, operation: RebuildTableOp) -> Artifact | None:
     # Here, because most runs rebuild nothing.
     from .rebuilding import rebuilt
 
     artifact = rebuilt(operations, operation)
+    if artifact is None:
+        log.info("%s was done by an earlier run; its old table is purged.", operation)
+        return None
     log.info(
         "%s is rebuilt with %s rows; the old table is kept as %s (artifact %s)",
         artifact.source,

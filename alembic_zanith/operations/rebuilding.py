@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .rebuild_table import RebuildTableOp
 
 
-def rebuilt(operations: Operations, operation: RebuildTableOp) -> Artifact:
+def rebuilt(operations: Operations, operation: RebuildTableOp) -> Artifact | None:
     """Run a rebuild; see `op.rebuild_table`."""
     if is_autocommit(connected(operations, str(operation))):
         with database_errors_explained(str(operation)):
@@ -46,7 +46,7 @@ def _asked(connection: Connection, operation: RebuildTableOp) -> Rebuild:
     )
 
 
-def _online(operations: Operations, operation: RebuildTableOp) -> Artifact:
+def _online(operations: Operations, operation: RebuildTableOp) -> Artifact | None:
     context = operations.migration_context
     connection = operations.get_bind()
     settings = settings_of(context)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.artifacts import Artifact, ArtifactStore
-from alembic_zanith.errors import DataMissingError, NoKeyError, RebuildError, ZanithError
+from alembic_zanith.errors import NoKeyError, RebuildError, ZanithError
 from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import QualifiedName, fit, literal, quote
 from alembic_zanith.integrity import given_settings, roomy_memory, under_settings
@@ -68,8 +68,8 @@ class OnlineRebuild:
     pace: Pace
     key: tuple[str, ...] | None = None
 
-    def run(self) -> Artifact:
-        """Do all that is left to do, and return the artifact.
+    def run(self) -> Artifact | None:
+        """Do all that is left to do, and return the artifact; None where it is purged already.
 
         Raises what `rebuild_table` does, and `NoKeyError` for a table that cannot be walked.
         """
@@ -305,7 +305,7 @@ class OnlineRebuild:
 
     # -- afterwards ----------------------------------------------------------------------
 
-    def _check(self) -> Artifact:
+    def _check(self) -> Artifact | None:
         """Check the foreign keys while others read and write, and count the rows that are kept.
 
         https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-VALIDATE-CONSTRAINT
@@ -314,11 +314,12 @@ class OnlineRebuild:
         artifact = self._artifact()
         for schema, table, key in cursor["validate"]:
             self._validate(QualifiedName(schema, table), key)
-        run(
-            self.connection,
-            f"UPDATE {self.store.table} SET row_count = (SELECT pg_catalog.count(*) FROM"
-            f" {artifact.parked_name}) WHERE id = {literal(artifact.id)}",
-        )
+        if artifact is not None:
+            run(
+                self.connection,
+                f"UPDATE {self.store.table} SET row_count = (SELECT pg_catalog.count(*) FROM"
+                f" {artifact.parked_name}) WHERE id = {literal(artifact.id)}",
+            )
         self.checkpoints.mark(self.checkpoint_id, CheckpointStatus.DONE, cursor)
         return self._artifact()
 
@@ -332,12 +333,6 @@ class OnlineRebuild:
                 "which goes on there."
             ) from error
 
-    def _artifact(self) -> Artifact:
-        found = self.store.get(self._journal.cursor["artifact"])
-        if found is None:
-            raise DataMissingError(
-                f"{self.rebuild.call} was done, and its old table (artifact "
-                f"{self._journal.cursor['artifact']}) was purged before the revision came to its "
-                f"end. To have it done again:\n  {self.checkpoints.forgetting(self.checkpoint_id)}"
-            )
-        return found
+    def _artifact(self) -> Artifact | None:
+        """Return the artifact; None where it was purged before the revision came to its end."""
+        return self.store.get(self._journal.cursor["artifact"])
