@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.errors import (
     AmbiguousTargetError,
+    ConfigurationError,
     DependentObjectsError,
     NoKeyError,
     NotDroppableError,
@@ -372,3 +375,41 @@ def test_a_name_that_cannot_be_refusal(users: Database, drop: Drop, as_name: str
 def test_a_table_name_that_cannot_be_refusal(users: Database, drop: Drop, as_name: str) -> None:
     users.do(drop, "users")
     refusal(users, ZanithError, restore_table, "users", as_name=as_name)
+
+
+COMPUTED = sa.Column("b", sa.Integer, sa.Computed("a"))
+INTO: dict[str, Any] = {"into": [sa.Column("b", sa.Text)], "using": {"b": "a"}}
+SAME = {"forward": "a", "backward": "b"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "options", "argument"),
+    [
+        ("backfill", [None], {"set": {"a": "1"}}, "table_name"),
+        ("rebuild_table", [None], {"columns": ["a"]}, "table_name"),
+        ("split_column", [None, "a"], INTO, "table_name"),
+        ("split_column", ["t", None], INTO, "column_name"),
+        ("merge_columns", [None, ["a"]], {"into": "c", "using": "a"}, "table_name"),
+        ("merge_columns", ["t", ["a", None]], {"into": "c", "using": "a"}, "column_name"),
+        ("add_generated_column", [None, COMPUTED], {}, "table_name"),
+        ("sync_columns", [None, "a", "b"], SAME, "table_name"),
+        ("sync_columns", ["t", None, "b"], SAME, "old"),
+        ("unsync_columns", ["t", "a", None], {}, "new"),
+        ("enable_rls", [None], {}, "table_name"),
+        ("disable_rls", [" "], {}, "table_name"),
+        ("create_policy", ["p", None], {"using": "true"}, "table_name"),
+        ("drop_policy", [None, "t"], {}, "policy_name"),
+        ("drop_policy", ["p", 7], {}, "table_name"),
+        ("drop_extension", [None], {}, "extension_name"),
+        ("soft_drop_column", [None, "a"], {}, "table_name"),
+        ("archive_column", ["t", None], {}, "column_name"),
+        ("soft_drop_table", [None], {}, "table_name"),
+        ("archive_table", [None], {}, "table_name"),
+    ],
+)
+def test_what_is_no_name_is_refused_by_its_argument(
+    kind: str, arguments: list[Any], options: dict[str, Any], argument: str
+) -> None:
+    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True})
+    with pytest.raises(ConfigurationError, match=f"{kind}: {argument}=.* is not a name"):
+        getattr(Operations(context), kind)(*arguments, **options)

@@ -9,11 +9,13 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import render_python_code
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
+from alembic.operations import Operations, ops
 
 import alembic_zanith  # noqa: F401 -- registers the operations
 from alembic_zanith.errors import NotInStepError, NotSyncableError, UnknownObjectError
+from alembic_zanith.operations import UnsyncColumnsOp
 from tests.conftest import MakeProject
 from tests.support.database import Database
 from tests.support.project import Project
@@ -332,6 +334,13 @@ def test_force_ends_it_whatever_the_rows_have(database: Database) -> None:
         unsync(database)
     unsync(database, force=True)
     assert pairs(database) == [("Ann", None)]
+
+
+def test_force_is_rendered() -> None:
+    operation = UnsyncColumnsOp("users", "full_name", "name", force=True)
+    context = MigrationContext.configure(dialect_name="postgresql")
+    rendered = render_python_code(ops.UpgradeOps([operation]), migration_context=context)
+    assert "op.unsync_columns('users', 'full_name', 'name', force=True)" in rendered
 
 
 def test_digits_that_the_new_type_cannot_hold_are_no_difference(database: Database) -> None:

@@ -25,6 +25,7 @@ from alembic_zanith.errors import (
 from alembic_zanith.risk.change import TableRef
 from alembic_zanith.sql import translated_schema
 
+from .naming import check_names
 from .plain_sql import errors_explained
 from .registry import operation
 from .rendering import call, given_options, name_literal, rendered_elements
@@ -47,6 +48,7 @@ class AddGeneratedColumnOp(AddColumnOp):
     def __init__(
         self, table_name: str, column: sa.Column[Any], *, schema: str | None = None
     ) -> None:
+        check_names(self.kind, table_name=table_name)
         if getattr(column, "computed", None) is None:
             raise ConfigurationError(
                 f"{self.kind}({str(table_name)!r}, …) takes a sqlalchemy.Column with a "

@@ -16,6 +16,7 @@ from alembic_zanith.risk.change import Change, TableRef
 from alembic_zanith.risk.changes.rows import Backfill, UpdateRows
 from alembic_zanith.risk.reading import reads
 
+from .naming import check_names
 from .pacing import DEFAULT_BATCH_SIZE, checked_batch_size, checked_key, checked_pause
 from .registry import operation
 from .rendering import call, name_literal
@@ -41,6 +42,7 @@ class BackfillOp(MigrateOperation):
         pause: float = 0.0,
         key: str | Sequence[str] | None = None,
     ) -> None:
+        check_names(self.kind, table_name=table_name)
         self.table_name = table_name
         self.schema = schema
         self.set = _checked_set(table_name, set)

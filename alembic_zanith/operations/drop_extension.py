@@ -26,6 +26,7 @@ from alembic_zanith.risk.reading import reads
 from alembic_zanith.sql import is_autocommit, unheard
 
 from .create_extension import CreateExtensionOp
+from .naming import check_names
 from .plain_sql import PlainSqlOperation
 from .registry import operation
 from .rendering import call, given_options, name_literal
@@ -49,6 +50,7 @@ class DropExtensionOp(PlainSqlOperation):
         if_exists: bool = False,
         extension: Extension | None = None,
     ) -> None:
+        check_names(self.kind, extension_name=extension_name)
         self.extension_name = extension_name
         self.if_exists = if_exists
         self.extension = extension

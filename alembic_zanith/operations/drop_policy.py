@@ -17,6 +17,7 @@ from alembic_zanith.risk.changes.row_security import DropPolicy
 from alembic_zanith.risk.reading import reads
 
 from .create_policy import CreatePolicyOp
+from .naming import check_names
 from .registry import operation
 from .rendering import call, given_options, name_literal
 from .row_security import RowSecurityOperation, diff_tuple
@@ -42,6 +43,7 @@ class DropPolicyOp(RowSecurityOperation):
         policy: Policy | None = None,
     ) -> None:
         super().__init__(table_name, schema=schema)
+        check_names(self.kind, policy_name=policy_name)
         self.policy_name = policy_name
         self.policy = policy
 

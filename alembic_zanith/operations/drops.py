@@ -19,6 +19,7 @@ from alembic_zanith.config import DEFAULT_RETENTION_DAYS, parse_retention_days
 from alembic_zanith.errors import ConfigurationError
 from alembic_zanith.sql import translated_schema
 
+from .naming import check_names
 from .rendering import drop_column_call, drop_table_call
 from .restore_column import RestoreColumnOp
 from .restore_table import RestoreTableOp
@@ -56,6 +57,7 @@ class DropColumnOperation(MigrateOperation):
         column: sa.Column[Any] | None = None,
         elements: Sequence[SchemaItem] = (),
     ) -> None:
+        check_names(self.kind, table_name=table_name, column_name=column_name)
         self.table_name = table_name
         self.schema = schema
         self.column_name = column_name
@@ -140,6 +142,7 @@ class DropTableOperation(MigrateOperation):
         definition: CreateTableOp | None = None,
         indexes: Sequence[sa.Index] = (),
     ) -> None:
+        check_names(self.kind, table_name=table_name)
         self.table_name = table_name
         self.schema = schema
         self.retention_days = checked_retention(self.kind, retention_days)

@@ -17,6 +17,7 @@ from alembic_zanith.risk.changes.reshaping import RebuildTable
 from alembic_zanith.risk.reading import reads
 
 from .drops import checked_retention
+from .naming import check_names
 from .pacing import DEFAULT_BATCH_SIZE, checked_batch_size, checked_key, checked_pause
 from .registry import operation
 from .rendering import name_literal
@@ -47,6 +48,7 @@ class RebuildTableOp(MigrateOperation):
         pause: float = 0,
         key: str | Sequence[str] | None = None,
     ) -> None:
+        check_names(self.kind, table_name=table_name)
         self.table_name = table_name
         self.schema = schema
         self.columns = _checked_columns(table_name, columns)

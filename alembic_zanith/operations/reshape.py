@@ -16,6 +16,7 @@ from alembic_zanith.config import DEFAULT_RETENTION_DAYS
 from alembic_zanith.errors import ConfigurationError, did_you_mean
 
 from .drops import checked_retention
+from .naming import check_names
 from .rendering import call, name_literal, rendered_elements
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class ReshapeOperation(MigrateOperation):
         retention_days: int | None,
         _reverse: MigrateOperation | None,
     ) -> None:
+        check_names(self.kind, table_name=table_name)
+        for name in sources:
+            check_names(self.kind, column_name=name)
         self.table_name = table_name
         self.schema = schema
         self.sources = tuple(str(name) for name in sources)

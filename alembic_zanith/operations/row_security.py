@@ -11,6 +11,7 @@ from alembic_zanith.errors import UnknownObjectError, ZanithError, did_you_mean
 from alembic_zanith.risk.change import TableRef
 from alembic_zanith.sql import translated_schema
 
+from .naming import check_names
 from .plain_sql import PlainSqlOperation
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class RowSecurityOperation(PlainSqlOperation):
     """A change of the row security of one table."""
 
     def __init__(self, table_name: str, *, schema: str | None = None) -> None:
+        check_names(self.kind, table_name=table_name)
         self.table_name = table_name
         self.schema = schema
 

@@ -24,6 +24,7 @@ from alembic_zanith.sync.checks import REFUSED, UNKNOWN
 from alembic_zanith.sync.in_step import NEWLINE, OUT_OF_STEP
 from alembic_zanith.sync.pair import Pair
 
+from .naming import check_names
 from .rendering import call, given_options, name_literal
 
 if TYPE_CHECKING:
@@ -35,10 +36,9 @@ if TYPE_CHECKING:
 
 
 class SyncOperation(MigrateOperation):
-    """Begins or ends to keep two columns the same."""
+    """Begins or ends to keep two columns the same; `force` is for the end only."""
 
     kind: str
-    force: bool = False
 
     def __init__(
         self,
@@ -49,13 +49,16 @@ class SyncOperation(MigrateOperation):
         forward: str | None = None,
         backward: str | None = None,
         schema: str | None = None,
+        force: bool = False,
     ) -> None:
+        check_names(self.kind, table_name=table_name, old=old, new=new)
         self.table_name = table_name
         self.schema = schema
         self.old = old
         self.new = new
         self.forward = forward
         self.backward = backward
+        self.force = force
         for what, text in (("forward", forward), ("backward", backward)):
             if text is not None and not str(text).strip():
                 raise ConfigurationError(f"{self}: {what}={text!r} is not an SQL expression.")

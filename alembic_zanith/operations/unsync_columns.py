@@ -27,20 +27,6 @@ class UnsyncColumnsOp(SyncOperation):
 
     kind = "unsync_columns"
 
-    def __init__(
-        self,
-        table_name: str,
-        old: str,
-        new: str,
-        *,
-        forward: str | None = None,
-        backward: str | None = None,
-        schema: str | None = None,
-        force: bool = False,
-    ) -> None:
-        super().__init__(table_name, old, new, forward=forward, backward=backward, schema=schema)
-        self.force = force
-
     def reverse(self) -> SyncColumnsOp:
         """Return the beginning, with the expressions.
 
