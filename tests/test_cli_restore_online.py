@@ -164,8 +164,9 @@ def test_broken_off_it_says_what_stays_and_how_it_goes_on(project: Project, how:
     said = {
         "Ctrl-C": "The online restore of users.note was stopped. ",
         "lost": "FAILED: The online restore of users.note stopped: the connection to the database "
-        "was lost (terminating connection due to administrator command). ",
+        "was lost (",  # and in the driver's words why
     }
-    assert f"{said[how]}What was done before stays. Run it again to go on there." in failed.stderr
+    assert said[how] in failed.stderr
+    assert "What was done before stays. Run it again to go on there." in failed.stderr
     recover(project, "restore-column", "users.note", "--online").succeeded()
     assert project.database.scalar("SELECT count(*) FROM users WHERE note = 'note ' || id") == 300
