@@ -61,7 +61,7 @@ def pinned_settings(connection: Connection) -> Iterator[None]:
         yield  # inside of another such block
         return
     remembered = before[CALLERS_PATH] or f"={before['search_path']}"
-    _apply(connection, {**_PINNED, CALLERS_PATH: remembered})
+    apply_settings(connection, {**_PINNED, CALLERS_PATH: remembered})
     try:
         if before["standard_conforming_strings"] == "off":
             _require_backslashes(connection)
@@ -70,9 +70,9 @@ def pinned_settings(connection: Connection) -> Iterator[None]:
         raise  # the transaction takes no further statement
     except BaseException:
         with suppress(SQLAlchemyError):  # the transaction may have failed, or lost its connection
-            _apply(connection, before)
+            apply_settings(connection, before)
         raise
-    _apply(connection, before)
+    apply_settings(connection, before)
 
 
 def pins(connection: Connection) -> dict[str, str]:
@@ -117,16 +117,16 @@ def under_settings(connection: Connection, values: Mapping[str, str]) -> Iterato
     If the transaction fails, PostgreSQL itself restores them.
     """
     before = settings_now(connection, [*values])
-    _apply(connection, values)
+    apply_settings(connection, values)
     try:
         yield
     except DBAPIError:
         raise  # the transaction takes no further statement, or a savepoint takes them back
     except BaseException:
         with suppress(SQLAlchemyError):
-            _apply(connection, before)
+            apply_settings(connection, before)
         raise
-    _apply(connection, before)
+    apply_settings(connection, before)
 
 
 @contextmanager
@@ -140,7 +140,7 @@ def roomy_memory(connection: Connection) -> Iterator[None]:
         " < pg_catalog.pg_size_bytes('256MB')",
     )
     yield
-    _apply(connection, {"maintenance_work_mem": str(before)})
+    apply_settings(connection, {"maintenance_work_mem": str(before)})
 
 
 def settings_now(connection: Connection, names: Sequence[str]) -> dict[str, str]:
@@ -151,8 +151,12 @@ def settings_now(connection: Connection, names: Sequence[str]) -> dict[str, str]
     return {name: value or "" for name, value in zip(names, found, strict=True)}
 
 
-def _apply(connection: Connection, values: Mapping[str, str]) -> None:
-    calls = ", ".join(f"pg_catalog.set_config(:n{i}, :v{i}, true)" for i, _ in enumerate(values))
+def apply_settings(
+    connection: Connection, values: Mapping[str, str], *, of_session: bool = False
+) -> None:
+    """Give settings values, until the transaction ends or for the session."""
+    local = "false" if of_session else "true"
+    calls = ", ".join(f"pg_catalog.set_config(:n{i}, :v{i}, {local})" for i, _ in enumerate(values))
     parameters: dict[str, str] = {}
     for i, (name, value) in enumerate(values.items()):
         parameters |= {f"n{i}": name, f"v{i}": value}

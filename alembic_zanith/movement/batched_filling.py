@@ -18,13 +18,14 @@ from alembic_zanith.identifiers import marker_name
 from alembic_zanith.sql import rows, run, unheard
 
 from .checkpoints import Checkpoint, Checkpoints, CheckpointStatus
+from .estimate import row_estimate
 from .failing import failing_row, fails_when_done
 from .filling import Filling, FillingWork, Origin
 from .keys import Key
 from .marker import add_marker, drop_marker, dropping, has_marker
 from .progress import shown
 from .ranges import Place, Range
-from .walk import BatchError, KeptRowsError, Pace, Position, Walk
+from .walk import BatchError, KeptRowsError, Pace, Position, Walk, going_on
 
 log = logging.getLogger("alembic.zanith")
 
@@ -34,13 +35,6 @@ OPERATION = "backfill"
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _OF_A_ROW = ("22", "23", "P0", "42")
 
-
-_ESTIMATE = """
-SELECT CAST(sum(c.reltuples) AS bigint) AS rows FROM pg_catalog.pg_class c
- WHERE c.relkind = 'r' AND c.reltuples >= 0
-   AND (c.oid = CAST(:oid AS oid)
-        OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(CAST(:oid AS regclass))))
-"""
 
 # Triggers BEFORE (2) UPDATE (16) for each ROW (1), and rules for UPDATE ('2').
 _IN_THE_WAY = """
@@ -102,7 +96,7 @@ class BatchedFilling:
                 found = self._begun()
             elif found.status is CheckpointStatus.RUNNING:
                 log.info("%s goes on: %s rows are done.", self.call, f"{found.rows_done:,}")
-                found = self._resumed(found)
+                found = going_on(found, self._about)
         if found.status is CheckpointStatus.DONE:
             log.info("%s was done by an earlier run, which failed later.", self.call)
             done = found.rows_done
@@ -168,14 +162,6 @@ class BatchedFilling:
         self.checkpoints.begin(checkpoint)
         return checkpoint
 
-    def _resumed(self, found: Checkpoint) -> Checkpoint:
-        """Return a checkpoint to go on from; from the first row where the key is another now."""
-        same_key = all(found.cursor.get(name) == self._about[name] for name in ("key", "types"))
-        cursor = found.cursor if same_key else {**found.cursor, **Position().as_json()}
-        return Checkpoint(
-            found.id, found.revision, found.operation, found.status, cursor, found.rows_done
-        )
-
     @functools.cached_property
     def _about(self) -> Mapping[str, Any]:
         return {
@@ -221,7 +207,7 @@ class BatchedFilling:
         read = Position.of(found.cursor).read
         what = f"backfill of {self.relation.name.display}"
         try:
-            with shown(what, self._estimate(), read) as progress:
+            with shown(what, row_estimate(self.connection, self.relation), read) as progress:
                 return walk.run(progress)
         except BatchError as stopped:
             raise self._failed(work, stopped) from stopped.error
@@ -230,12 +216,6 @@ class BatchedFilling:
         except DBAPIError as error:
             everything = Range(None, None)
             raise self._failed(work, BatchError(everything, error, walk.rows_done)) from error
-
-    def _estimate(self) -> int | None:
-        """Return about how many rows there are; None where nobody knows."""
-        with unheard():
-            found = rows(self.connection, _ESTIMATE, oid=self.relation.oid)
-        return int(found[0].rows) if found and found[0].rows else None
 
     def _failed(self, work: FillingWork, stopped: BatchError) -> BatchFailedError:
         error, done = stopped.error, f"{stopped.rows_done:,} rows are done and stay so"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row
@@ -72,6 +72,14 @@ class Position:
     def of(cls, value: Mapping[str, Any]) -> Position:
         at = value.get("at")
         return cls(None if at is None else tuple(at), value.get("walk", 1), value.get("read", 0))
+
+
+def going_on(found: Checkpoint, about: Mapping[str, Any], *, anew: bool = False) -> Checkpoint:
+    """Return a checkpoint to go on from: from the first row, where its key is another one now."""
+    same_key = all(found.cursor.get(name) == about[name] for name in ("key", "types"))
+    if same_key and not anew:
+        return found
+    return replace(found, cursor={**found.cursor, **Position().as_json()})
 
 
 class BatchError(Exception):

@@ -25,10 +25,11 @@ from alembic_zanith.integrity import Content, pinned_settings
 from alembic_zanith.locking.retrying import RetryPolicy
 from alembic_zanith.models import ArtifactKind, ArtifactStatus
 from alembic_zanith.movement.checkpoints import Checkpoint, Checkpoints, CheckpointStatus
+from alembic_zanith.movement.estimate import row_estimate
 from alembic_zanith.movement.keys import Key
 from alembic_zanith.movement.progress import shown
 from alembic_zanith.movement.steps import in_transaction, tried_again
-from alembic_zanith.movement.walk import BatchError, Pace, Position, Walk
+from alembic_zanith.movement.walk import BatchError, Pace, Position, Walk, going_on
 from alembic_zanith.recovery.column_archive import ColumnArchive
 from alembic_zanith.recovery.locate import require_parked
 from alembic_zanith.recovery.session import all_or_nothing, lock_table
@@ -158,9 +159,7 @@ class OnlineArchive:
         column = str(artifact.parked_column)
         key = walking_key(self.connection, relation, column, self.call)
         about = _about(artifact, key)
-        if any(found.cursor[name] != about[name] for name in ("key", "types")):
-            # From the first row on, where the key is another one now.
-            found = replace(found, cursor={**found.cursor, **Position().as_json()})
+        found = going_on(found, about)
         walk = Walk(
             self.connection,
             relation.name,
@@ -174,7 +173,7 @@ class OnlineArchive:
         )
         what = f"archive of {relation.name.display}.{artifact.source_column}"
         read = Position.of(found.cursor).read
-        with shown(what, self._estimate(relation), read) as progress:
+        with shown(what, row_estimate(self.connection, relation), read) as progress:
             walk.run(progress)
 
     def _work(self, artifact: Artifact) -> tuple[Relation, Copying]:
@@ -203,15 +202,6 @@ class OnlineArchive:
                 return run(connection, statement).one()
 
         return in_transaction(connection, f"A batch of {self.call}", self.pace.policy, work)
-
-    def _estimate(self, relation: Relation) -> int | None:
-        with unheard():
-            found = run(
-                self.connection,
-                "SELECT CAST(reltuples AS bigint) FROM pg_catalog.pg_class"
-                f" WHERE oid = {relation.oid}",
-            ).scalar()
-        return int(found) if found and found > 0 else None
 
     # -- dropping ------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.artifacts import Artifact
+from alembic_zanith.catalog.domains import is_checked
 from alembic_zanith.catalog.parts import StandInType
 from alembic_zanith.catalog.relation import Column, Relation
 from alembic_zanith.catalog.unique_keys import unique_keys
@@ -26,24 +27,12 @@ from alembic_zanith.recovery.conflicts import (
 from alembic_zanith.recovery.definition import Definition
 from alembic_zanith.recovery.looking import Asked, Prospect, has_sequence, refuses_nulls
 from alembic_zanith.recovery.plan import collate
-from alembic_zanith.sql import run, run_all, scalar, unheard
+from alembic_zanith.sql import run, run_all, unheard
 
 from .parts import Way, ways
 from .returning import Sending
 from .sessions import as_one
 from .triggers import can_prevent, why_fired
-
-_IS_CHECKED = """
-WITH RECURSIVE chain (oid) AS (
-     SELECT CAST(pg_catalog.to_regtype(:type) AS oid)
-      UNION ALL
-     SELECT d.typbasetype FROM chain JOIN pg_catalog.pg_type d ON d.oid = chain.oid
-      WHERE d.typtype = 'd')
-SELECT EXISTS (SELECT FROM chain JOIN pg_catalog.pg_type t ON t.oid = chain.oid
-                WHERE t.typnotnull
-                   OR EXISTS (SELECT FROM pg_catalog.pg_constraint con
-                               WHERE con.contypid = t.oid))
-"""
 
 
 @dataclass(frozen=True)
@@ -95,7 +84,7 @@ def _reasons(
     assert column is not None
     if definition.generated_expression is not None:
         yield "it is a generated column, which PostgreSQL computes with the table locked"
-    elif column.base_type is not None and scalar(connection, _IS_CHECKED, type=column.type):
+    elif column.base_type is not None and is_checked(connection, column.type):
         yield (
             f"its type {column.type} is a domain with constraints, which PostgreSQL checks for all "
             "rows with the table locked"

@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from alembic_zanith.catalog.relation import Relation, tree
+from alembic_zanith.movement.estimate import row_estimate
 from alembic_zanith.movement.progress import shown
 from alembic_zanith.movement.ranges import Range
 from alembic_zanith.movement.steps import tried_again
-from alembic_zanith.movement.walk import BatchError, Pace, Position, Walk
+from alembic_zanith.movement.walk import BatchError, Pace, Position, Walk, going_on
 from alembic_zanith.recovery.definition import Definition
-from alembic_zanith.sql import rows, unheard
+from alembic_zanith.sql import unheard
 
 from .beginning import Terms
 from .correcting import Correcting
@@ -26,11 +27,6 @@ from .parts import Parts
 from .returning import Filler, ReturningValues
 
 log = logging.getLogger("alembic.zanith")
-
-_ESTIMATE = """
-SELECT CAST(sum(c.reltuples) AS bigint) AS rows FROM pg_catalog.pg_class c
- WHERE c.relkind = 'r' AND c.reltuples >= 0 AND c.oid = ANY (CAST(:oids AS oid[]))
-"""
 
 _OF_A_WALK = ("at", "walk", "read")
 
@@ -127,9 +123,7 @@ class Filling:
     def _walk(self, work: ReturningValues, *, from_the_first_row: bool) -> None:
         walk = self._walk_of(work, from_the_first_row=from_the_first_row)
         source = self.journal.artifact.source
-        with unheard():
-            oids = [member.oid for member in tree(self._connection, self.relation)]
-            estimate = rows(self._connection, _ESTIMATE, oids=oids)[0].rows
+        estimate = row_estimate(self._connection, self.relation)
         read = Position.of(walk.checkpoint.cursor).read
         with shown(f"restore of {source}", estimate, read) as progress:
             try:
@@ -146,16 +140,13 @@ class Filling:
             "key": [column.name for column in key.columns],
             "types": [column.type for column in key.columns],
         }
-        is_another = any(checkpoint.cursor.get(name) != about[name] for name in ("key", "types"))
-        if from_the_first_row or is_another:
-            checkpoint = replace(checkpoint, cursor={**checkpoint.cursor, **Position().as_json()})
         return Walk(
             self._connection,
             self.relation.name,
             key,
             work,
             journal.checkpoints,
-            checkpoint,
+            going_on(checkpoint, about, anew=from_the_first_row),
             about,
             self._pace(),
             self.terms.sending,

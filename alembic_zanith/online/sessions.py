@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TypeVar
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from alembic_zanith.artifacts import Artifact
 from alembic_zanith.errors import AutocommitRequiredError
 from alembic_zanith.identifiers import QualifiedName, literal
-from alembic_zanith.integrity import pinned_settings, pins, settings_now
+from alembic_zanith.integrity import apply_settings, pinned_settings, pins, settings_now
 from alembic_zanith.locking.connections import backend_pid, connection_beside
 from alembic_zanith.locking.retrying import RetryPolicy
 from alembic_zanith.movement.steps import in_transaction
@@ -41,12 +41,12 @@ def session_settings(connection: Connection, values: Mapping[str, str]) -> Itera
     Settings of a transaction would be gone with the statement that makes them.
     """
     before = settings_now(connection, [*values])
-    _apply(connection, values)
+    apply_settings(connection, values, of_session=True)
     try:
         yield
     finally:
         with suppress(SQLAlchemyError):  # the connection may be lost, and the session with it
-            _apply(connection, before)
+            apply_settings(connection, before, of_session=True)
 
 
 def alone_settings(
@@ -72,14 +72,6 @@ def pinned_transaction(
             return work()
 
     return in_transaction(connection, what, policy, pinned)
-
-
-def _apply(connection: Connection, values: Mapping[str, str]) -> None:
-    calls = ", ".join(f"pg_catalog.set_config(:n{i}, :v{i}, false)" for i, _ in enumerate(values))
-    parameters: dict[str, str] = {}
-    for i, (name, value) in enumerate(values.items()):
-        parameters |= {f"n{i}": name, f"v{i}": value}
-    connection.execute(text(f"SELECT {calls}"), parameters)
 
 
 @contextmanager

@@ -13,13 +13,14 @@ from alembic_zanith.errors import RebuildError, ZanithError
 from alembic_zanith.failures import server_message, sqlstate
 from alembic_zanith.identifiers import literal
 from alembic_zanith.locking.connections import pause
+from alembic_zanith.movement.estimate import row_estimate
 from alembic_zanith.movement.failing import failing_row, fails_when_done
 from alembic_zanith.movement.keys import Key
 from alembic_zanith.movement.progress import shown
 from alembic_zanith.movement.ranges import Range, next_range
 from alembic_zanith.movement.steps import in_transaction
 from alembic_zanith.movement.walk import Pace
-from alembic_zanith.sql import count_rows, rows, run, unheard
+from alembic_zanith.sql import count_rows, run, unheard
 
 from .building import OF_WHAT_IS_ASKED, Building, copying
 from .journal import Journal, Phase, json_sql
@@ -43,7 +44,7 @@ class Batches:
         old, cursor = self.building.survey.relation, self.journal.cursor
         what = f"rebuild of {old.name.display}"
         is_first = True
-        with shown(what, self._estimate(), cursor["read"]) as progress:
+        with shown(what, row_estimate(self.journal.connection, old), cursor["read"]) as progress:
             while (batch := self._next()) is not None:
                 with nullcontext() if is_first else unheard():
                     self._copy(batch)
@@ -105,17 +106,6 @@ class Batches:
             f" cursor = {json_sql(cursor)}, updated_at = pg_catalog.clock_timestamp()"
             f" FROM _zanith_here WHERE c.id = _zanith_here.id RETURNING {done}"
         )
-
-    def _estimate(self) -> int | None:
-        """Return about how many rows there are; None where nobody knows."""
-        with unheard():
-            found = rows(
-                self.journal.connection,
-                "SELECT CAST(reltuples AS bigint) AS rows FROM pg_catalog.pg_class"
-                " WHERE oid = CAST(:oid AS oid)",
-                oid=self.building.survey.relation.oid,
-            )
-        return int(found[0].rows) if found and found[0].rows > 0 else None
 
     # -- where it fails ------------------------------------------------------------------
 

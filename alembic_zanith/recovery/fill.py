@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from alembic_zanith.artifacts import Artifact
-from alembic_zanith.catalog.relation import Column, Relation
+from alembic_zanith.catalog.domains import forbids_null
+from alembic_zanith.catalog.relation import Relation
 from alembic_zanith.errors import ZanithError
 from alembic_zanith.identifiers import quote
-from alembic_zanith.sql import scalar
 
 from .definition import Definition
 from .plan import Step, as_assigned
@@ -29,7 +29,8 @@ def fill_step(
     """
     column = definition.column
     assert column is not None
-    if not (column.not_null or _domain_forbids_null(connection, column)):
+    of_domain = column.base_type is not None and forbids_null(connection, column.type)
+    if not (column.not_null or of_domain):
         raise ZanithError(
             f"{artifact.source} allows NULL, so rows that were NULL before it was parked cannot be "
             "told from rows written since, and --fill would overwrite both. Nothing has changed. "
@@ -44,20 +45,3 @@ def fill_step(
         f" THEN {as_assigned(fill, column)} ELSE {name} END"
     )
     return Step((statement,), relation.name, fill=fill)
-
-
-_FORBIDS_NULL = """
-WITH RECURSIVE chain (oid) AS (
-     SELECT CAST(pg_catalog.to_regtype(:type) AS oid)
-      UNION ALL
-     SELECT d.typbasetype FROM chain JOIN pg_catalog.pg_type d ON d.oid = chain.oid
-      WHERE d.typtype = 'd')
-SELECT EXISTS (SELECT FROM chain JOIN pg_catalog.pg_type t ON t.oid = chain.oid
-                WHERE t.typnotnull)
-"""
-
-
-def _domain_forbids_null(connection: Connection, column: Column) -> bool:
-    return column.base_type is not None and bool(
-        scalar(connection, _FORBIDS_NULL, type=column.type)
-    )
